@@ -1,0 +1,42 @@
+// Package clitest is what the test scripts of all commands share.
+package clitest
+
+import (
+	"errors"
+	"os/exec"
+	"strconv"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// Commands are the additional commands of the scripts.
+var Commands = map[string]func(*testscript.TestScript, bool, []string){
+	"exits": exits,
+}
+
+// exits CODE PROGRAM [ARG...] runs a program that must end with that exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits code program [args...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// Setup takes the machine's own peculiarities out of a script's environment.
+func Setup(env *testscript.Env) error {
+	for _, name := range []string{"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "RESPIN_CACHE"} {
+		env.Setenv(name, "")
+	}
+	return nil
+}
