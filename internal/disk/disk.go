@@ -86,37 +86,37 @@ type Bootloader struct {
 	PMBR    bool     // the protective MBR's entry is marked active
 }
 
-// A mountPoint is where a file system or subvolume appears in the tree.
-type mountPoint struct {
+// A MountPoint is where a file system or subvolume appears in the tree.
+type MountPoint struct {
 	Path      string
 	Partition *Partition
 	Subvolume *Subvolume // nil if it is the file system itself
 }
 
 // mountPoints returns where the plan's file systems appear, parents before children.
-func (p *Plan) mountPoints() []mountPoint {
-	var points []mountPoint
+func (p *Plan) mountPoints() []MountPoint {
+	var points []MountPoint
 	for i := range p.Partitions {
 		part := &p.Partitions[i]
 		if part.FS == nil {
 			continue
 		}
 		if strings.HasPrefix(part.FS.Mount, "/") {
-			points = append(points, mountPoint{part.FS.Mount, part, nil})
+			points = append(points, MountPoint{part.FS.Mount, part, nil})
 		}
 		for j := range part.FS.Subvolumes {
 			if v := &part.FS.Subvolumes[j]; v.Mount != "" {
-				points = append(points, mountPoint{v.Mount, part, v})
+				points = append(points, MountPoint{v.Mount, part, v})
 			}
 		}
 	}
-	slices.SortStableFunc(points, func(a, b mountPoint) int { return cmp.Compare(a.Path, b.Path) })
+	slices.SortStableFunc(points, func(a, b MountPoint) int { return cmp.Compare(a.Path, b.Path) })
 	return points
 }
 
-// find returns the mount point that holds the file or folder at name.
-func (p *Plan) find(name string) mountPoint {
-	var found mountPoint
+// Find returns the mount point that holds the file or folder at name.
+func (p *Plan) Find(name string) MountPoint {
+	var found MountPoint
 	for _, m := range p.mountPoints() {
 		if m.Path == "/" || name == m.Path || strings.HasPrefix(name, m.Path+"/") {
 			found = m // later ones are longer
@@ -125,10 +125,10 @@ func (p *Plan) find(name string) mountPoint {
 	return found
 }
 
-// onDisk returns the path of a file of the tree as a boot loader sees it,
+// OnDisk returns the path of a file of the tree as a boot loader sees it,
 // from the top of the file system that holds it.
-func (p *Plan) onDisk(name string) string {
-	m := p.find(name)
+func (p *Plan) OnDisk(name string) string {
+	m := p.Find(name)
 	inside := strings.TrimPrefix(name, strings.TrimSuffix(m.Path, "/"))
 	if m.Subvolume != nil {
 		return path.Join("/", m.Subvolume.Name, inside)
@@ -136,8 +136,8 @@ func (p *Plan) onDisk(name string) string {
 	return path.Join("/", inside)
 }
 
-// role returns the first partition with a role, nil if there is none.
-func (p *Plan) role(r Role) *Partition {
+// Role returns the first partition with a role, nil if there is none.
+func (p *Plan) Role(r Role) *Partition {
 	for i := range p.Partitions {
 		if p.Partitions[i].Role == r {
 			return &p.Partitions[i]
@@ -185,7 +185,7 @@ func joinOptions(options ...string) string {
 
 // KernelArguments returns the kernel command line, the root file system's place first.
 func (p *Plan) KernelArguments() []string {
-	root := p.find("/")
+	root := p.Find("/")
 	if root.Partition == nil {
 		return p.Boot.Append
 	}
@@ -195,3 +195,6 @@ func (p *Plan) KernelArguments() []string {
 	}
 	return append(arguments, p.Boot.Append...)
 }
+
+// Has reports whether there is a partition with a role.
+func (p *Plan) Has(r Role) bool { return p.Role(r) != nil }

@@ -139,8 +139,9 @@ func (m *Maker) tool(ctx context.Context, args ...string) error {
 			{Source: m.Work, Target: "/work"},
 			{Source: filepath.Dir(m.Output), Target: "/out"},
 		},
-		Labels: true, // to read security attributes
-		Stdout: &output, Stderr: &output,
+		ReadOnly: true,
+		Labels:   true, // to read security attributes
+		Stdout:   &output, Stderr: &output,
 	}
 	err := cmd.Run(ctx)
 	if exit, ok := errors.AsType[*sandbox.ExitError](err); ok {

@@ -120,7 +120,7 @@ func (p *Plan) writeMBR(w io.WriterAt) error {
 			return fmt.Errorf("partition %d ends beyond the 2 TiB that an MBR reaches", part.Number)
 		}
 		entry := table[6+16*i:]
-		if part.Role == XBOOTLDR || part.Role == Root && p.role(XBOOTLDR) == nil {
+		if part.Role == XBOOTLDR || part.Role == Root && p.Role(XBOOTLDR) == nil {
 			entry[0] = 0x80
 		}
 		copy(entry[1:], []byte{0xfe, 0xff, 0xff, mbrTypes[part.Role], 0xfe, 0xff, 0xff}) // CHS: use the sector numbers

@@ -63,6 +63,12 @@ func (t *Task) Add(n int64) { t.done.Add(n) }
 // Grow says that there are n more bytes or items to do than was known.
 func (t *Task) Grow(n int64) { t.total.Add(n) }
 
+// Set says how much is done and how much there is in all, for work that tells both.
+func (t *Task) Set(done, total int64) {
+	t.done.Store(done)
+	t.total.Store(total)
+}
+
 // Doing says what is being worked on at the moment, such as a package's name.
 func (t *Task) Doing(what string) {
 	what = printable(what)

@@ -17,7 +17,7 @@ type orders struct {
 	Env        []string
 	Dir        string
 	Mounts     []Mount
-	Systems    []string
+	ReadOnly   bool
 	OwnNetwork bool
 	Listen     bool
 	Labels     bool

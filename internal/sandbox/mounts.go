@@ -21,13 +21,19 @@ func (o *orders) enterRoot() error {
 	if err := remount(o.Root, unix.MS_NODEV); err != nil {
 		return err
 	}
-	for _, system := range o.Systems {
-		if err := o.mountSystem(inside(o.Root, system)); err != nil {
+	for _, m := range append([]Mount{{Target: "/", System: true}}, o.Mounts...) {
+		var err error
+		if m.System {
+			err = mountSystem(inside(o.Root, m.Target))
+		} else {
+			err = m.mount(o.Root)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	for _, m := range o.Mounts {
-		if err := m.mount(o.Root); err != nil {
+	if o.ReadOnly {
+		if err := remount(o.Root, unix.MS_RDONLY); err != nil {
 			return err
 		}
 	}
@@ -126,7 +132,7 @@ func tmpfs(target string, mode uint32, size int64) error {
 const smallTmpfs = 256 << 20
 
 // mountSystem gives a root its /proc, /sys, /dev, /run and /tmp.
-func (o *orders) mountSystem(root string) error {
+func mountSystem(root string) error {
 	points := map[string]string{}
 	for _, name := range []string{"proc", "sys", "dev", "run", "tmp"} {
 		target, err := mountPoint(root, name, true)
@@ -138,7 +144,7 @@ func (o *orders) mountSystem(root string) error {
 	if err := mountProc(points["proc"]); err != nil {
 		return err
 	}
-	if err := o.mountSys(points["sys"]); err != nil {
+	if err := mountSys(points["sys"]); err != nil {
 		return err
 	}
 	if err := mountDev(points["dev"]); err != nil {
@@ -184,7 +190,7 @@ func exists(path string) bool {
 }
 
 // mountSys mounts a fresh sysfs where the network namespace is ours, and the host's otherwise.
-func (o *orders) mountSys(target string) error {
+func mountSys(target string) error {
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_RDONLY
 	err := unix.Mount("sysfs", target, "sysfs", flags, "")
 	if err == nil {

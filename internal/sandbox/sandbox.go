@@ -31,16 +31,14 @@ type Command struct {
 	Args   []string // the program, looked up in Env's PATH inside Root, and its arguments
 	Env    []string // the whole environment; see Environment
 	Dir    string   // working folder inside Root; "/" if empty
-	Mounts []Mount  // in addition to those of Systems, in order
-
-	// Systems are the roots, as paths inside Root, that get a /proc, /sys,
-	// /dev, /run and /tmp of their own. If empty it is "/" alone.
-	Systems []string
+	Mounts []Mount  // in order, after the /proc, /sys, /dev, /run and /tmp that Root always gets
 
 	// HostNetwork gives the program the host's network. Without it there is a
 	// loopback interface only, on which Serve, if set, answers at ServeURL.
 	HostNetwork bool
 	Serve       http.Handler
+
+	ReadOnly bool // Root itself cannot be written to; Mounts can
 
 	// Labels lets the program set security attributes and mount,
 	// which only tools of ours need, never a script.
@@ -57,6 +55,10 @@ type Mount struct {
 	Target   string // inside the root; made if it is missing
 	ReadOnly bool
 	Size     int64 // most bytes of a tmpfs; 0 is the kernel's default, half of the memory
+
+	// System gives the tree at Target, mounted before, a /proc, /sys, /dev,
+	// /run and /tmp of its own. The other fields do not count then.
+	System bool
 }
 
 // ServeURL is where Serve is reached inside the sandbox.
@@ -144,13 +146,9 @@ func (c *Command) namespaces() uintptr {
 
 // converse sends the stage its orders, serves while it works and returns its status.
 func (c *Command) converse(link *link) (status, error) {
-	systems := c.Systems
-	if len(systems) == 0 {
-		systems = []string{"/"}
-	}
 	if err := link.send(orders{
-		Root: c.Root, Args: c.Args, Env: c.Env, Dir: c.Dir, Mounts: c.Mounts, Systems: systems,
-		Listen: c.Serve != nil, OwnNetwork: !c.HostNetwork, Labels: c.Labels,
+		Root: c.Root, Args: c.Args, Env: c.Env, Dir: c.Dir, Mounts: c.Mounts,
+		ReadOnly: c.ReadOnly, Listen: c.Serve != nil, OwnNetwork: !c.HostNetwork, Labels: c.Labels,
 	}); err != nil {
 		return status{}, err
 	}

@@ -164,6 +164,15 @@ func TestMounts(t *testing.T) {
 	}
 }
 
+func TestReadOnlyRoot(t *testing.T) {
+	c := root(t)
+	c.ReadOnly = true
+	c.Mounts = append(c.Mounts, Mount{Target: "/var"})
+	if out := mustShell(t, c, "touch /f 2>/dev/null || echo refused; touch /var/f /tmp/f && echo fine"); out != "refused\nfine\n" {
+		t.Errorf("got %q", out)
+	}
+}
+
 // A tree whose /tmp leads out of it must not have anything mounted or made there.
 func TestMountPointEscapes(t *testing.T) {
 	outside := t.TempDir()
