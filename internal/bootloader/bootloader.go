@@ -6,14 +6,12 @@
 package bootloader
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/respin-project/respin/internal/disk"
 	"github.com/respin-project/respin/internal/rpm"
@@ -193,16 +191,10 @@ func (l *Loader) write(name, text string, mode os.FileMode) error {
 
 // run runs a program with root as its root.
 func (l *Loader) run(ctx context.Context, root string, readOnly bool, mounts []sandbox.Mount, args ...string) error {
-	var output bytes.Buffer
 	cmd := sandbox.Command{
 		Root: root, ReadOnly: readOnly, Args: args, Mounts: mounts,
-		Env:    sandbox.Environment(fmt.Sprintf("SOURCE_DATE_EPOCH=%d", l.Date)),
-		Stdout: &output, Stderr: &output,
+		Env: sandbox.Environment(fmt.Sprintf("SOURCE_DATE_EPOCH=%d", l.Date)),
 	}
-	err := cmd.Run(ctx)
-	if exit, ok := errors.AsType[*sandbox.ExitError](err); ok {
-		text := output.String()
-		return fmt.Errorf("%w: %s", exit, strings.TrimSpace(text[max(len(text)-600, 0):]))
-	}
+	_, err := cmd.Output(ctx)
 	return err
 }

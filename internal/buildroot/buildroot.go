@@ -5,7 +5,6 @@
 package buildroot
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -119,10 +118,7 @@ func finish(ctx context.Context, root string) error {
 	if _, err := r.Stat("usr/sbin/ldconfig"); err != nil {
 		return nil
 	}
-	var output bytes.Buffer
-	ldconfig := sandbox.Command{Root: root, Args: []string{"ldconfig"}, Env: sandbox.Environment(), Stdout: &output, Stderr: &output}
-	if err := ldconfig.Run(ctx); err != nil {
-		return fmt.Errorf("%w: %s", err, output.Bytes())
-	}
-	return nil
+	ldconfig := sandbox.Command{Root: root, Args: []string{"ldconfig"}, Env: sandbox.Environment()}
+	_, err = ldconfig.Output(ctx)
+	return err
 }

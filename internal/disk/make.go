@@ -1,9 +1,7 @@
 package disk
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -129,7 +127,6 @@ func (m *Maker) fits(part *Partition, top string) error {
 
 // tool runs a program of Tools, which sees Work as /work and Output's folder as /out.
 func (m *Maker) tool(ctx context.Context, args ...string) error {
-	var output bytes.Buffer
 	date := fmt.Sprint(m.Date.Unix())
 	cmd := sandbox.Command{
 		Root: m.Tools,
@@ -141,18 +138,9 @@ func (m *Maker) tool(ctx context.Context, args ...string) error {
 		},
 		ReadOnly: true,
 		Labels:   true, // to read security attributes
-		Stdout:   &output, Stderr: &output,
 	}
-	err := cmd.Run(ctx)
-	if exit, ok := errors.AsType[*sandbox.ExitError](err); ok {
-		return fmt.Errorf("%w: %s", exit, strings.Join(strings.Fields(lastLines(output.String())), " "))
-	}
+	_, err := cmd.Output(ctx)
 	return err
-}
-
-// lastLines returns the end of a program's output, where it says what is wrong.
-func lastLines(text string) string {
-	return text[max(len(text)-600, 0):]
 }
 
 // inWork translates a folder below Work to what a tool sees.

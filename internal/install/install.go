@@ -216,7 +216,7 @@ func (in *Installer) arguments(q Request) []string {
 type dnfOutput struct {
 	log  io.Writer
 	task *report.Task
-	last bytes.Buffer
+	last sandbox.Tail
 	line []byte
 }
 
@@ -226,14 +226,11 @@ var (
 	progress4 = regexp.MustCompile(`^\s*Installing\s*:\s*(\S+)\s+(\d+)/(\d+)`)
 )
 
-// keptOutput is how much of the end of dnf's output is remembered, bytes.
-const keptOutput = 64 << 10
+// longestLine bounds what is kept of a line that does not end, bytes.
+const longestLine = 64 << 10
 
 func (o *dnfOutput) Write(p []byte) (int, error) {
 	o.last.Write(p)
-	if n := o.last.Len() - keptOutput; n > 0 {
-		o.last.Next(n)
-	}
 	o.line = append(o.line, p...)
 	for {
 		i := bytes.IndexAny(o.line, "\n\r")
@@ -243,7 +240,7 @@ func (o *dnfOutput) Write(p []byte) (int, error) {
 		o.show(string(o.line[:i]))
 		o.line = o.line[i+1:]
 	}
-	if len(o.line) > keptOutput {
+	if len(o.line) > longestLine {
 		o.line = nil
 	}
 	return o.log.Write(p)
