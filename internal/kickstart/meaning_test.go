@@ -34,21 +34,25 @@ var families = map[string]string{
 	"text": "display", "graphical": "display", "cmdline": "display",
 }
 
+// unsaid commands are written although they were not there, or not written
+// although they were.
+var unsaid = []string{"bootloader[--location=none] []", "auth[] []", "logging[] []"}
+
 func meaningOf(k *Kickstart) meaning {
 	m := meaning{Commands: map[string][]string{}}
 	last := map[string]string{}
 	for _, c := range k.Commands {
 		switch family := families[c.Name]; {
 		case slices.Contains(listed, c.Name):
-			m.Commands[c.Name] = append(m.Commands[c.Name], normal(c))
+			m.Commands[c.Name] = append(m.Commands[c.Name], normal(k, c))
 		case family != "":
-			last[family] = normal(c)
+			last[family] = normal(k, c)
 		default:
-			last[c.Name] = normal(k.Last(c.Name))
+			last[c.Name] = normal(k, k.Last(c.Name))
 		}
 	}
 	for name, text := range last {
-		if text != "bootloader[--location=none] []" {
+		if !slices.Contains(unsaid, text) {
 			m.Commands[name] = []string{text}
 		}
 	}
@@ -76,42 +80,68 @@ func meaningOf(k *Kickstart) meaning {
 }
 
 // implied is what pykickstart writes although it was not said, or leaves out
-// although it was: the defaults.
+// although it was, because it is the default.
 var implied = map[string][]string{
-	"rootpw":      {"--plaintext"},
-	"user":        {"--plaintext"},
-	"sshpw":       {"--plaintext"},
-	"firewall":    {"--enabled"},
-	"bootloader":  {"--location=mbr"},
-	"network":     {"--bootproto=dhcp", "--onboot=on", "--onboot=yes"},
-	"raid":        {"--spares=0"},
-	"nvdimm":      {"--mode=sector"},
-	"bootc":       {"--stateroot=default"},
-	"ostreesetup": {},
+	"bootc":      {"--stateroot=default"},
+	"bootloader": {"--location=mbr"},
+	"firewall":   {"--enabled"},
+	"logging":    {"--level=info"},
+	"network":    {"--bootproto=dhcp", "--onboot=true"},
+	"nvdimm":     {"--mode=sector"},
+	"raid":       {"--spares=0"},
+	"repo":       {"--ignoregroups=false"},
+	"rootpw":     {"--plaintext"},
+	"sshpw":      {"--plaintext"},
+	"user":       {"--plaintext"},
 }
 
 // encryption options are dropped where nothing is encrypted.
 var encryption = []string{"--passphrase", "--escrowcert", "--backuppassphrase", "--cipher", "--luks-version",
 	"--pbkdf", "--pbkdf-memory", "--pbkdf-time", "--pbkdf-iterations", "--hw-passphrase"}
 
-func normal(c *Command) string {
+// normal writes a command as pykickstart would, options in alphabetical order.
+func normal(k *Kickstart, c *Command) string {
 	var options []string
 	for _, o := range c.Options {
-		encrypts := slices.Contains([]string{"part", "logvol", "raid", "autopart"}, c.Name)
-		if encrypts && !c.Has("--encrypted") && slices.Contains(encryption, o.Name) {
-			continue
-		}
-		text := o.Name
-		if !o.plain {
-			text = quoteOption(o.Name, strings.Join(splitList(o.Value), ","))
-		}
-		if !slices.Contains(implied[c.Name], text) {
+		if text := normalOption(k, c, o); text != "" && !slices.Contains(implied[c.Name], text) {
 			options = append(options, text)
 		}
 	}
 	slices.Sort(options)
-	args := slices.Clone(c.Args)
-	return fmt.Sprint(c.Name, options, args)
+	name := c.Name
+	if name == "poweroff" {
+		name = "shutdown"
+	}
+	return fmt.Sprint(name, options, c.Args)
+}
+
+// normalOption is empty for what pykickstart does not write.
+func normalOption(k *Kickstart, c *Command, o Option) string {
+	encrypts := slices.Contains([]string{"part", "logvol", "raid", "autopart"}, c.Name)
+	switch {
+	case encrypts && !c.Has("--encrypted") && slices.Contains(encryption, o.Name),
+		c.Name == "btrfs" && o.Name == "--noformat", // the same as --useexisting
+		c.Name == "bootloader" && c.Has("--disabled") && o.Name != "--disabled",
+		c.Name == "logging" && k.Syntax.table().commands["logging"].options[o.Name].discouraged:
+		return ""
+	case o.plain:
+		return o.Name
+	case o.Value == "":
+		return ""
+	}
+	value := strings.Join(splitList(o.Value), ",")
+	if b, ok := parseBool(value); ok && k.Syntax.table().commands[c.Name].options[o.Name].option.kind == boolean {
+		value = fmt.Sprint(b)
+	}
+	switch c.Name + o.Name {
+	case "part--onpart":
+		value = strings.TrimPrefix(value, "/dev/")
+	case "raid--device":
+		value = strings.TrimPrefix(value, "md") // until Fedora 43
+	case "ostreecontainer--remote", "ostreesetup--remote", "bootc--target-imgref": // written with the value it has by default
+		return ""
+	}
+	return quoteOption(o.Name, value)
 }
 
 // Every Fedora 43 file flattens to what pykickstart makes of it.
