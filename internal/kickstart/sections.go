@@ -1,0 +1,126 @@
+package kickstart
+
+import (
+	"slices"
+	"strings"
+)
+
+// section reads a section from its header to its %end.
+func (p *parser) section(words []word, place func(int) Place) {
+	name := words[0].text
+	at := place(words[0].offset)
+	syntax := p.table.commands[name]
+	if syntax == nil {
+		if name == "%end" {
+			p.fail(at, "%%end without a section")
+			return
+		}
+		p.fail(at, "unknown section %s%s", name, meant(name, p.sectionNames()))
+		p.body(name, at)
+		return
+	}
+	header := &Command{Name: name, Place: at, words: syntax.words}
+	r := &reading{findings: &p.findings, syntax: syntax, command: header, words: words[1:], place: place}
+	r.read()
+	body := p.body(name, at)
+	switch name {
+	case "%packages":
+		p.packages(header, body)
+	case "%addon", "%anaconda":
+		p.kickstart.Addons = append(p.kickstart.Addons, &Addon{name, header.Args, join(body), at})
+	case "%certificate":
+		p.certificate(r, join(body))
+	default:
+		p.script(header, join(body))
+	}
+}
+
+// body returns the lines of a section and steps behind its %end.
+func (p *parser) body(name string, at Place) []line {
+	first := p.next
+	for ; p.next < len(p.lines); p.next++ {
+		t := strings.TrimLeft(p.lines[p.next].text, " \t\r\f\v")
+		if !strings.HasPrefix(t, "%") {
+			continue
+		}
+		tag := strings.Fields(t)[0]
+		if tag == "%end" {
+			p.next++
+			return p.lines[first : p.next-1]
+		}
+		if p.table.commands[tag] != nil {
+			p.fail(p.lines[p.next].place, "section %s begins before %s from %s is ended: %%end is missing", tag, name, at)
+			return p.lines[first:p.next]
+		}
+	}
+	p.fail(at, "section %s is not ended: %%end is missing", name)
+	return p.lines[first:p.next]
+}
+
+func (p *parser) sectionNames() []string {
+	var names []string
+	for name := range p.table.commands {
+		if name[0] == '%' {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (p *parser) packages(header *Command, body []line) {
+	if p.selection == nil {
+		p.selection = &selection{&Packages{Place: header.Place}, map[string]bool{}, map[string]bool{}}
+	}
+	p.selection.header(header)
+	for _, l := range body {
+		t := strings.TrimSpace(l.text)
+		if strings.HasPrefix(t, "%include") || strings.HasPrefix(t, "%ksappend") {
+			continue
+		}
+		at := l.place
+		at.Column = column(l.text, strings.Index(l.text, t))
+		p.selection.add(&p.findings, t, at)
+	}
+}
+
+func (p *parser) script(header *Command, body string) {
+	if strings.TrimSpace(body) == "" {
+		return
+	}
+	s := &Script{
+		Kind:        Kind(strings.TrimPrefix(header.Name, "%")),
+		Interpreter: "/bin/sh",
+		NoChroot:    header.Has("--nochroot"),
+		ErrorOnFail: header.Has("--erroronfail"),
+		Log:         header.Value("--log"),
+		Body:        body,
+		Place:       header.Place,
+	}
+	if header.Has("--interpreter") {
+		s.Interpreter = header.Value("--interpreter")
+	}
+	p.kickstart.Scripts = append(p.kickstart.Scripts, s)
+}
+
+func (p *parser) certificate(r *reading, body string) {
+	c := &Certificate{
+		FileName: r.command.Value("--filename"),
+		Dir:      r.command.Value("--dir"),
+		Type:     r.command.Value("--type"),
+		Body:     body,
+		Place:    r.command.Place,
+	}
+	if strings.Contains(c.FileName, "/") {
+		r.fail(r.at("--filename"), "option --filename needs a name without a folder, not %q", c.FileName)
+	}
+	p.kickstart.Certificates = append(p.kickstart.Certificates, c)
+}
+
+func join(lines []line) string {
+	var b strings.Builder
+	for _, l := range lines {
+		b.WriteString(l.text)
+	}
+	return b.String()
+}
