@@ -19,7 +19,7 @@ func (l *Loader) writeEntries(versions []string) error {
 	if err := os.RemoveAll(filepath.Join(l.Tree, entryFolder)); err != nil {
 		return err
 	}
-	system, class := l.system()
+	system, class := l.System()
 	for _, v := range versions {
 		var b strings.Builder
 		fmt.Fprintf(&b, "title %s (%s)\n", system, v)
@@ -43,8 +43,8 @@ func (l *Loader) exists(path string) bool {
 	return err == nil
 }
 
-// system returns the distribution's name and id from os-release(5).
-func (l *Loader) system() (name, id string) {
+// System returns the distribution's name and id from os-release(5).
+func (l *Loader) System() (name, id string) {
 	name, id = "Linux", "linux"
 	f, err := os.Open(filepath.Join(l.Tree, "usr/lib/os-release"))
 	if err != nil {
@@ -102,7 +102,7 @@ func (l *Loader) writeMenu(b *strings.Builder, versions []string) {
 	case l.hasModule("blsuki"): // GRUB 2.14
 		fmt.Fprintf(b, "insmod blsuki\nblscfg --path %s\n", entries)
 	default:
-		system, class := l.system()
+		system, class := l.System()
 		for _, v := range versions {
 			fmt.Fprintf(b, "menuentry '%s (%s)' --class %s --unrestricted {\n", strings.ReplaceAll(system, "'", ""), v, class)
 			fmt.Fprintf(b, "  linux %s %s\n", l.Plan.OnDisk("/boot/vmlinuz-"+v), strings.Join(l.Plan.KernelArguments(), " "))

@@ -53,7 +53,7 @@ func (m *Maker) Make(ctx context.Context) (map[int]int64, error) {
 		}
 		group.Go(func() error {
 			if err := m.fill(ctx, disk, part, tops[part.Number]); err != nil {
-				return fmt.Errorf("making the %s file system for %s: %w", part.FS.Type, part.name(), err)
+				return fmt.Errorf("making the %s file system for %s: %w", part.FS.Type, part.Name(), err)
 			}
 			return nil
 		})
@@ -70,7 +70,8 @@ func (m *Maker) Make(ctx context.Context) (map[int]int64, error) {
 	return used, nil
 }
 
-func (p *Partition) name() string {
+// Name is where the partition is mounted, or its number if it is not.
+func (p *Partition) Name() string {
 	switch {
 	case p.FS.Mount != "":
 		return p.FS.Mount

@@ -208,6 +208,38 @@ func TestSyncIsSuppressed(t *testing.T) {
 	}
 }
 
+func TestWorkspace(t *testing.T) {
+	w, err := NewWorkspace(t.TempDir(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(w.Dir, "f")
+	if err := os.WriteFile(file, make([]byte, 2<<20), 0o644); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("writing more than fits: %v", err)
+	}
+	if err := w.Resize(4 << 20); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, make([]byte, 2<<20), 0o644); err != nil {
+		t.Error(err)
+	}
+	if err := os.Chown(file, 1234, 65534); err != nil {
+		t.Error(err)
+	}
+	if err := syscall.Setxattr(file, "security.selinux", []byte("system_u:object_r:etc_t:s0"), 0); err != nil {
+		t.Error(err)
+	}
+	if used, err := w.Used(); err != nil || used != 2<<20 {
+		t.Errorf("%d bytes are used, %v", used, err)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	if available, err := AvailableMemory(); err != nil || available <= 0 {
+		t.Errorf("%d bytes are available, %v", available, err)
+	}
+}
+
 func TestFindRange(t *testing.T) {
 	for _, tt := range []struct {
 		text  string

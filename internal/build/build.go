@@ -1,0 +1,233 @@
+// Package build is the direct engine: it makes a raw disk from a rendered
+// kickstart with the tools of the distribution that is being installed, in
+// namespaces, without a virtual machine, a container engine or the host's rpm.
+//
+// A build goes through stages, each in a file of its own: what is to be built
+// (plan.go), from which repositories (repository.go), the installed packages
+// (packages.go), the configured tree (configure.go), the disk (finish.go), and
+// what is written down about it (record.go).
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/respin-project/respin/internal/buildroot"
+	"github.com/respin-project/respin/internal/disk"
+	"github.com/respin-project/respin/internal/fetch"
+	"github.com/respin-project/respin/internal/hint"
+	"github.com/respin-project/respin/internal/kickstart"
+	"github.com/respin-project/respin/internal/lock"
+	"github.com/respin-project/respin/internal/manifest"
+	"github.com/respin-project/respin/internal/repo"
+	"github.com/respin-project/respin/internal/report"
+	"github.com/respin-project/respin/internal/rpm"
+	"github.com/respin-project/respin/internal/sandbox"
+	"golang.org/x/sys/unix"
+)
+
+// An Engine builds images. Its process must be inside a sandbox.Enter.
+type Engine struct {
+	Fetcher    *fetch.Fetcher
+	Report     *report.Report
+	Output     string            // the folder that gets a folder for each image
+	Replace    map[string]string // base URLs in place of those of the kickstart's repositories, by name
+	Keyring    *rpm.Keyring      // keys that are trusted for every repository, besides the spec's
+	Insecure   bool              // check no signatures
+	Lock       *lock.Lock        // build exactly this; nil builds the newest
+	DiskSize   int64             // bytes; 0 leaves it to the kickstart
+	SourceDate int64             // SOURCE_DATE_EPOCH; 0 takes it from the lock or the repositories
+	Scripts    manifest.Scripts  // limits that take the place of the spec's, where not zero
+}
+
+// A job is one image on its way.
+type job struct {
+	*Engine
+	m      *manifest.Manifest
+	ks     *kickstart.Kickstart
+	folder string // becomes the image's folder when everything is done
+	log    io.Writer
+
+	scripts   manifest.Scripts
+	snapshots []*repo.Snapshot
+	date      int64
+	seed      disk.Seed
+	plan      *disk.Plan
+	buildroot *buildroot.Buildroot
+	workspace *sandbox.Workspace
+	tree      string   // in the workspace
+	installed []record // what the transaction installed
+}
+
+// Build builds the image of a manifest and adds the sections build and
+// artifacts, and the image's folder. The folder appears when it is complete, in
+// place of one that was there; after an error only a log is left.
+func (e *Engine) Build(ctx context.Context, m *manifest.Manifest) (err error) {
+	if m.Kickstart == nil {
+		return hint.Wrap(errors.New("the manifest has no kickstart"), "pass it through ks-render first")
+	}
+	j := &job{Engine: e, m: m}
+	defer e.Report.Group("Building " + m.Image.ID())()
+	if err := os.MkdirAll(e.Output, 0o755); err != nil {
+		return err
+	}
+	release, err := j.openFolder()
+	if err != nil {
+		return err
+	}
+	defer release()
+	log, err := j.openLog()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		log.Close()
+		if err != nil {
+			err = j.keepLog(ctx, err)
+		}
+	}()
+	if err := j.run(ctx); err != nil {
+		return err
+	}
+	return j.publish()
+}
+
+// run goes through the stages.
+func (j *job) run(ctx context.Context) error {
+	begin := time.Now()
+	if err := j.read(); err != nil {
+		return err
+	}
+	for _, stage := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"reading the repositories", j.openRepositories},
+		{"planning", j.prepare},
+		{"the buildroot", j.makeBuildroot},
+		{"installing", j.install},
+		{"configuring", j.configure},
+		{"making the disk", j.makeDisk},
+		{"recording", j.record},
+	} {
+		fmt.Fprintf(j.log, "== %s (%s)\n", stage.name, report.Seconds(time.Since(begin)))
+		if err := stage.do(ctx); err != nil {
+			return j.onError(ctx, err)
+		}
+	}
+	return nil
+}
+
+// openFolder makes the folder that will become the image's, and removes what
+// builds that were killed have left behind.
+func (j *job) openFolder() (release func(), err error) {
+	stale, err := filepath.Glob(filepath.Join(j.Output, ".respin-*"))
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range stale {
+		if unlock, err := lockFolder(dir); err == nil {
+			os.RemoveAll(dir)
+			unlock()
+		}
+	}
+	if j.folder, err = os.MkdirTemp(j.Output, ".respin-"); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(j.folder, 0o755); err != nil {
+		return nil, err
+	}
+	unlock, err := lockFolder(j.folder)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		if j.workspace != nil {
+			j.workspace.Close()
+		}
+		os.RemoveAll(j.folder)
+		unlock()
+	}, nil
+}
+
+// lockFolder takes a lock that lives as long as its process.
+func lockFolder(dir string) (unlock func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+const logName = "logs/build.log"
+
+func (j *job) openLog() (io.Closer, error) {
+	path := filepath.Join(j.folder, logName)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	j.log = &boundedLog{w: f, left: maxLog}
+	return f, nil
+}
+
+// maxLog bounds the build log, bytes: a script may write without end.
+const maxLog = 256 << 20
+
+type boundedLog struct {
+	w    io.Writer
+	left int
+}
+
+func (b *boundedLog) Write(p []byte) (int, error) {
+	if b.left > 0 {
+		n := min(len(p), b.left)
+		b.left -= n
+		if _, err := b.w.Write(p[:n]); err != nil {
+			return 0, err
+		}
+		if b.left == 0 {
+			io.WriteString(b.w, "\n== the log ends here: it is too long\n")
+		}
+	}
+	return len(p), nil
+}
+
+// keepLog leaves the log of a failed build beside where the image would be.
+func (j *job) keepLog(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	kept := filepath.Join(j.Output, j.m.Image.ID()+".failed.log")
+	if os.Rename(filepath.Join(j.folder, logName), kept) != nil {
+		return err
+	}
+	return hint.Wrap(err, "the whole log is in %s", kept)
+}
+
+// publish gives the folder its name.
+func (j *job) publish() error {
+	final := filepath.Join(j.Output, j.m.Image.ID())
+	os.Remove(final + ".failed.log")
+	err := os.Rename(j.folder, final)
+	if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
+		// The old one goes away with our folder's name.
+		err = unix.Renameat2(unix.AT_FDCWD, j.folder, unix.AT_FDCWD, final, unix.RENAME_EXCHANGE)
+	}
+	if err != nil {
+		return fmt.Errorf("putting the image into place: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/respin-project/respin/internal/bootloader"
+	"github.com/respin-project/respin/internal/buildroot"
+	"github.com/respin-project/respin/internal/disk"
+	"github.com/respin-project/respin/internal/kickstart"
+	"github.com/respin-project/respin/internal/system"
+)
+
+// read parses the manifest's kickstart and refuses what cannot be honoured.
+func (j *job) read() error {
+	ks, err := kickstart.Restore(j.m.Kickstart)
+	if err != nil {
+		return err
+	}
+	j.ks = ks
+	if j.m.Spec != nil {
+		j.scripts = j.m.Spec.Scripts
+	}
+	if j.Scripts.Network {
+		j.scripts.Network = true
+	}
+	if j.Scripts.Space != 0 {
+		j.scripts.Space = j.Scripts.Space
+	}
+	if j.Scripts.Timeout != 0 {
+		j.scripts.Timeout = j.Scripts.Timeout
+	}
+	// The plan's identifiers come later; what is wrong with it shows now.
+	_, planErr := disk.NewPlan(ks, disk.Options{Arch: j.m.Image.Arch, Size: j.DiskSize})
+	return errors.Join(system.Check(ks), planErr, j.checkIncludes(), checkPackages(ks))
+}
+
+// checkIncludes refuses what could not be included, unless a %pre script makes it.
+func (j *job) checkIncludes() error {
+	var errs []error
+	for _, i := range j.ks.Unresolved {
+		errs = append(errs, &kickstart.Diagnostic{At: i.Place, Message: fmt.Sprintf("%%include %s: there is no such file, and this engine includes nothing that %%pre makes", i.File)})
+	}
+	return errors.Join(errs...)
+}
+
+func checkPackages(ks *kickstart.Kickstart) error {
+	if ks.Packages != nil {
+		return nil
+	}
+	return fmt.Errorf("%s: there is no %%packages section: say what to install", ks.Path)
+}
+
+// prepare decides what follows from the repositories' state: the date of
+// everything, the identifiers derived from it, and with them the disk.
+func (j *job) prepare(context.Context) error {
+	j.date = j.SourceDate
+	if j.date == 0 && j.Lock != nil {
+		j.date = j.Lock.SourceDate
+	}
+	if j.date == 0 {
+		for _, s := range j.snapshots {
+			j.date = max(j.date, s.Newest)
+		}
+	}
+	j.seed = disk.NewSeed(j.m.Image.ID(), j.m.Kickstart.Digest, fmt.Sprint(j.date))
+	var err error
+	j.plan, err = disk.NewPlan(j.ks, disk.Options{Arch: j.m.Image.Arch, Size: j.DiskSize, Seed: j.seed})
+	if err != nil {
+		return err
+	}
+	return j.loader().Check()
+}
+
+func (j *job) loader() *bootloader.Loader {
+	l := &bootloader.Loader{Tree: j.tree, Plan: j.plan, Arch: j.m.Image.Arch, Date: j.date, Token: j.seed.ID("boot entries")}
+	if j.buildroot != nil {
+		l.Tools = j.buildroot.Root
+	}
+	return l
+}
+
+// tools are what the buildroot needs for this disk.
+func (j *job) tools() []buildroot.Want {
+	wants := append([]buildroot.Want{}, buildroot.Basic...)
+	want := func(names ...string) { wants = append(wants, buildroot.Want{Names: names}) }
+	for _, p := range j.plan.Partitions {
+		if p.FS == nil {
+			continue
+		}
+		switch {
+		case strings.HasPrefix(p.FS.Type, "ext"):
+			want("/usr/sbin/mke2fs")
+		case p.FS.Type == "vfat":
+			want("/usr/sbin/mkfs.vfat")
+			want("mtools", "/usr/bin/mcopy")
+		case p.FS.Type == "swap":
+			want("/usr/sbin/mkswap")
+		default:
+			want("/usr/sbin/mkfs." + p.FS.Type)
+		}
+	}
+	if j.plan.Boot.None {
+		return wants
+	}
+	want("/usr/bin/grub2-mkimage")
+	efi := map[string]string{"x86_64": "grub2-efi-x64-modules", "aarch64": "grub2-efi-aa64-modules"}[j.m.Image.Arch]
+	if efi != "" && j.plan.Has(disk.ESP) {
+		wants = append(wants, buildroot.Want{Names: []string{efi}, Optional: true})
+	}
+	if j.m.Image.Arch == "x86_64" {
+		want("grub2-pc-modules")
+	}
+	return wants
+}
+
+// makeBuildroot gets the system that the rest is done in.
+func (j *job) makeBuildroot(ctx context.Context) error {
+	task := j.Report.Task("buildroot", 0, 0)
+	defer task.Drop()
+	var err error
+	if j.Lock != nil {
+		packages, err := j.locked(ctx, j.Lock.Buildroot)
+		if err != nil {
+			return err
+		}
+		j.buildroot, err = buildroot.Of(ctx, j.Fetcher, packages, j.Report)
+		if err != nil {
+			return err
+		}
+	} else if j.buildroot, err = buildroot.Make(ctx, j.Fetcher, j.snapshots, j.m.Image.Arch, j.tools(), j.Report); err != nil {
+		return err
+	}
+	task.Done()
+	return nil
+}
