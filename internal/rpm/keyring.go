@@ -1,8 +1,22 @@
 package rpm
 
 import (
+	"bytes"
+	"cmp"
+	"crypto"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
 	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+	"github.com/respin-project/respin/internal/hint"
 )
 
 // A Keyring is a set of OpenPGP keys that are trusted to sign. The zero
@@ -14,31 +28,320 @@ type Keyring struct {
 // A Key is an OpenPGP certificate: a primary key with its subkeys.
 type Key struct {
 	Fingerprint string // of the primary key, lower-case hex: 40 digits (v4) or 64 (v6)
-	UserID      string // the primary user's name, for messages; may be empty
+	UserID      string // for messages; may be empty
 	Created     time.Time
-	Armored     []byte // as given in armor, for the distribution's own rpm; one block
+
+	raw    []byte // its packets as they were given
+	mu     sync.Mutex
+	entity *openpgp.Entity // remembers what it checked; guarded by mu
 }
+
+// maxKeys bounds what is read as a key file, in bytes.
+const maxKeys = 4 << 20
 
 // Add trusts the keys in data, armored or binary, one or several.
 //
 // fingerprints, if any, pins them: each key must have one of these as the
-// fingerprint of its primary key (hex, spaces and case ignored), and each fingerprint must
-// be there; a key that was not asked for is left out. A pinned fingerprint that
-// data lacks is an error, as is data without a usable key: one that can sign, with valid
-// self-signatures, neither expired nor revoked, and strong enough.
-func (k *Keyring) Add(data []byte, fingerprints ...string) error { return errors.ErrUnsupported }
+// fingerprint of its primary key (hex, spaces and case ignored), and each
+// fingerprint must be there; a key that was not asked for is left out. A key
+// is refused if it cannot sign: without valid self-signatures, revoked,
+// expired, or too weak.
+func (k *Keyring) Add(data []byte, fingerprints ...string) error {
+	wanted := map[string]bool{}
+	for _, f := range fingerprints {
+		wanted[strings.ToLower(strings.Join(strings.Fields(f), ""))] = true
+	}
+	keys, err := parseKeys(data)
+	if err != nil {
+		return err
+	}
+	var found []string
+	for _, key := range keys {
+		found = append(found, key.Fingerprint)
+		if len(fingerprints) > 0 && !wanted[key.Fingerprint] {
+			continue
+		}
+		delete(wanted, key.Fingerprint)
+		if err := key.usable(time.Now()); err != nil {
+			return fmt.Errorf("key %s cannot be trusted: %w", key.Fingerprint, err)
+		}
+		if err := k.add(key); err != nil {
+			return err
+		}
+	}
+	for missing := range wanted {
+		return hint.Wrap(fmt.Errorf("key %s is not among the keys", missing), "they are %s", strings.Join(found, ", "))
+	}
+	return nil
+}
+
+func (k *Keyring) add(key *Key) error {
+	for _, old := range k.keys {
+		switch {
+		case old.Fingerprint != key.Fingerprint:
+		case bytes.Equal(old.raw, key.raw):
+			return nil
+		default:
+			return fmt.Errorf("there are two versions of key %s, which may not be valid in the same way", key.Fingerprint)
+		}
+	}
+	k.keys = append(k.keys, key)
+	slices.SortFunc(k.keys, func(a, b *Key) int { return strings.Compare(a.Fingerprint, b.Fingerprint) })
+	return nil
+}
 
 // Keys returns the keys, sorted by fingerprint.
-func (k *Keyring) Keys() []*Key { return nil }
+func (k *Keyring) Keys() []*Key { return slices.Clone(k.keys) }
 
-// Merge returns a keyring that trusts whom any of the keyrings trusts. nil ones are skipped.
-func Merge(keyrings ...*Keyring) *Keyring { return nil }
+// Digest names the set of keys, in hex: the same for the same keys.
+func (k *Keyring) Digest() string {
+	h := crypto.SHA256.New()
+	for _, key := range k.keys {
+		fmt.Fprintf(h, "%s %d\n", key.Fingerprint, len(key.raw))
+		h.Write(key.raw)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
 
-// Digest names the set of keys, in hex: equal for equal sets.
-func (k *Keyring) Digest() string { return "" }
+// Armored returns the key as it was given, as one block of armor, for the
+// distribution's own rpm.
+func (k *Key) Armored() []byte {
+	var b bytes.Buffer
+	w, _ := armor.EncodeWithChecksumOption(&b, "PGP PUBLIC KEY BLOCK", nil, true) // a Buffer takes everything
+	w.Write(k.raw)
+	w.Close()
+	b.WriteByte('\n')
+	return b.Bytes()
+}
 
-// VerifyDetached checks a detached signature, armored or binary, of data, such as repomd.xml.asc.
-// The error is a *SignatureError.
-func (k *Keyring) VerifyDetached(data, signature []byte) (*Signer, error) {
-	return nil, errors.ErrUnsupported
+// parseKeys reads keys, armored, in one block or several, or binary.
+func parseKeys(data []byte) ([]*Key, error) {
+	if len(data) > maxKeys {
+		return nil, fmt.Errorf("keys are longer than %d MiB", maxKeys>>20)
+	}
+	binary, err := dearmor(data, "PGP PUBLIC KEY BLOCK")
+	if err != nil {
+		return nil, fmt.Errorf("reading keys: %w", err)
+	}
+	var keys []*Key
+	r := packet.NewOpaqueReader(bytes.NewReader(binary))
+	for {
+		p, err := r.Next()
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, fmt.Errorf("reading keys: %w", err)
+		}
+		const secretKey, publicKey = 5, 6
+		switch {
+		case p.Tag == secretKey:
+			return nil, errors.New("reading keys: there is a secret key, which nobody else should have")
+		case p.Tag == publicKey:
+			keys = append(keys, &Key{})
+		case len(keys) == 0:
+			return nil, errors.New("reading keys: there is no public key at the beginning")
+		}
+		key := keys[len(keys)-1]
+		b := bytes.NewBuffer(key.raw)
+		p.Serialize(b)
+		key.raw = b.Bytes()
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("reading keys: there are none")
+	}
+	for i, key := range keys {
+		if err := key.read(); err != nil {
+			return nil, fmt.Errorf("reading key %d: %w", i+1, err)
+		}
+	}
+	return keys, nil
+}
+
+// read makes sense of the key's packets.
+func (k *Key) read() (err error) {
+	if k.entity, err = openpgp.ReadEntity(packet.NewReader(bytes.NewReader(k.raw))); err != nil {
+		return err
+	}
+	k.Fingerprint = hex.EncodeToString(k.entity.PrimaryKey.Fingerprint)
+	k.Created = k.entity.PrimaryKey.CreationTime
+	if _, id := k.entity.PrimaryIdentity(time.Time{}, primaryPolicy); id != nil {
+		k.UserID = strings.ToValidUTF8(id.Name, "\uFFFD")
+	}
+	return nil
+}
+
+// dearmor returns the bytes in the armored blocks of data, or data itself if it is not armored.
+func dearmor(data []byte, kind string) ([]byte, error) {
+	if !bytes.Contains(data, []byte("-----BEGIN PGP")) {
+		return data, nil
+	}
+	var all []byte
+	for r := bytes.NewReader(data); ; {
+		// Decode reads ahead, so each block is given to it alone.
+		rest := data[len(data)-r.Len():]
+		i := bytes.Index(rest, []byte("-----BEGIN PGP"))
+		if i < 0 {
+			return all, nil
+		}
+		end := bytes.Index(rest[i:], []byte("-----END PGP"))
+		if end < 0 {
+			return nil, errors.New("the armor has no end")
+		}
+		line := bytes.IndexByte(rest[i+end:], '\n')
+		if line < 0 {
+			line = len(rest) - i - end - 1
+		}
+		block, err := armor.Decode(bytes.NewReader(rest[i : i+end+line+1]))
+		if err != nil {
+			return nil, err
+		}
+		if block.Type != kind {
+			return nil, fmt.Errorf("there is a %q instead of a %q", block.Type, kind)
+		}
+		content, err := io.ReadAll(block.Body)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, content...)
+		r.Seek(int64(i+end+line+1), io.SeekCurrent)
+	}
+}
+
+// The policies for signatures in keys. A SHA-1 signature by which a primary
+// key vouches for itself adds nothing to the fingerprint that is pinned, and keys of
+// older distributions have them; but one that brings in a subkey does.
+var (
+	primaryPolicy = &packet.Config{
+		MinRSABits:                          minRSABits,
+		InsecureAllowAllKeyFlagsWhenMissing: true, // as gpg and rpm have it
+	}
+	subkeyPolicy = &packet.Config{
+		MinRSABits:           minRSABits,
+		RejectHashAlgorithms: map[crypto.Hash]bool{crypto.MD5: true, crypto.SHA1: true, crypto.RIPEMD160: true},
+	}
+)
+
+// usable says why the key cannot sign at that time, if so.
+func (k *Key) usable(at time.Time) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	err := k.primaryProblem(at)
+	if errors.Is(err, errRevoked) || err != nil && !errors.Is(err, errCannotSign) {
+		return err
+	}
+	if err == nil {
+		return nil
+	}
+	for i := range k.entity.Subkeys {
+		if subkeyProblem(&k.entity.Subkeys[i], at) == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+var (
+	errRevoked    = errors.New("it is revoked")
+	errExpired    = errors.New("it has expired")
+	errTooNew     = errors.New("it is younger than the signature")
+	errCannotSign = errors.New("it is not meant to sign")
+	errNotBound   = errors.New("it has no valid self-signature")
+	errWeakKey    = errors.New("it is too weak")
+)
+
+// primaryProblem says why the primary key may not have signed something at that time.
+//
+// Self-signatures count whenever they were made, as the newest says what its
+// owner means; a revocation counts for ever, for who has a stolen key can
+// also date signatures back.
+func (k *Key) primaryProblem(at time.Time) error {
+	self, err := k.entity.VerifyPrimaryKey(time.Time{}, primaryPolicy)
+	switch {
+	case self == nil && k.entity.Revoked(time.Time{}):
+		return errRevoked
+	case self == nil:
+		return errNotBound
+	case err != nil:
+		return err
+	}
+	direct, _ := k.entity.LatestValidDirectSignature(time.Time{}, primaryPolicy)
+	if err := lifetimeProblem(k.entity.PrimaryKey, at, self, direct); err != nil {
+		return err
+	}
+	if self.FlagsValid && !self.FlagSign {
+		return errCannotSign
+	}
+	return weakness(k.entity.PrimaryKey)
+}
+
+// subkeyProblem says why a subkey may not have signed something at that time.
+func subkeyProblem(s *openpgp.Subkey, at time.Time) error {
+	binding, err := s.LatestValidBindingSignature(time.Time{}, subkeyPolicy)
+	if err != nil {
+		return errNotBound
+	}
+	if s.Revoked(binding, time.Time{}) {
+		return errRevoked
+	}
+	if err := lifetimeProblem(s.PublicKey, at, binding); err != nil {
+		return err
+	}
+	// A subkey that is marked to sign was checked to have signed back.
+	if !binding.FlagsValid || !binding.FlagSign || binding.EmbeddedSignature == nil {
+		return errCannotSign
+	}
+	return weakness(s.PublicKey)
+}
+
+// lifetimeProblem says whether a key existed at that time, by the self-signatures that say how long it does.
+func lifetimeProblem(key *packet.PublicKey, at time.Time, self ...*packet.Signature) error {
+	if key.CreationTime.After(at) {
+		return errTooNew
+	}
+	for _, s := range self {
+		if s != nil && key.KeyExpired(s, at) {
+			return errExpired
+		}
+	}
+	return nil
+}
+
+// candidate is a public key that a signature may have been made with.
+type candidate struct {
+	key     *Key
+	public  *packet.PublicKey
+	problem error // why it may not have been
+}
+
+// candidates returns the keys and subkeys with that id, usable ones first, for a signature made at that time.
+// Other keys may have the same id, by chance or by malice, so there may be several.
+func (k *Keyring) candidates(id uint64, at time.Time) []candidate {
+	var all []candidate
+	for _, key := range k.keys {
+		key.mu.Lock()
+		primary := key.primaryProblem(at)
+		if key.entity.PrimaryKey.KeyId == id {
+			all = append(all, candidate{key, key.entity.PrimaryKey, primary})
+		}
+		if errors.Is(primary, errCannotSign) || errors.Is(primary, errWeakKey) {
+			primary = nil // its subkeys may
+		}
+		for i := range key.entity.Subkeys {
+			if s := &key.entity.Subkeys[i]; s.PublicKey.KeyId == id {
+				all = append(all, candidate{key, s.PublicKey, cmp.Or(primary, subkeyProblem(s, at))})
+			}
+		}
+		key.mu.Unlock()
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int {
+		return cmp.Compare(btoi(a.problem != nil), btoi(b.problem != nil))
+	})
+	return all
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
