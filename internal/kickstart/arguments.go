@@ -157,11 +157,12 @@ func (r *reading) argument(w word) {
 // show quotes an argument in a message, but not where it may be a password
 // that lacks its option or its quotes.
 func (r *reading) show(text string) string {
-	secret := func(name string) bool {
-		return strings.Contains(name, "pass") || strings.Contains(name, "key") || strings.Contains(name, "proxy")
+	names := slices.Clone(r.syntax.names)
+	for _, a := range r.syntax.arguments {
+		names = append(names, a.name)
 	}
-	for _, name := range r.syntax.names {
-		if secret(name) {
+	for _, name := range names {
+		if strings.Contains(name, "pass") || strings.Contains(name, "key") || strings.Contains(name, "proxy") {
 			return ""
 		}
 	}

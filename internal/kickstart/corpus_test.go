@@ -44,7 +44,7 @@ func readLines[T any](t *testing.T, name string) []T {
 
 func parseText(syntax Syntax, text string) (*Kickstart, error) {
 	l := Loader{Syntax: syntax}
-	return l.Parse(context.Background(), "ks.cfg", []byte(text))
+	return l.Read(context.Background(), "ks.cfg", strings.NewReader(text))
 }
 
 // Every release accepts and refuses what pykickstart does.

@@ -1,8 +1,11 @@
 package kickstart
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/respin-project/respin/internal/near"
@@ -41,6 +44,8 @@ func (p Place) Chain() []Place {
 type Diagnostic struct {
 	At      Place
 	Message string // a lower-case phrase; it never quotes a password
+
+	line int // of the flattened text, to sort by
 }
 
 // Error returns the place and the message, and how the file came to be included.
@@ -72,25 +77,36 @@ const (
 
 // findings collects the diagnostics of a run.
 type findings struct {
-	errors   []error
+	line     int // of the flattened text, that is being read
+	errors   []*Diagnostic
 	warnings []*Diagnostic
 }
 
 func (f *findings) fail(at Place, format string, args ...any) {
 	if len(f.errors) < maxErrors {
-		f.errors = append(f.errors, &Diagnostic{at, fmt.Sprintf(format, args...)})
+		f.errors = append(f.errors, &Diagnostic{at, fmt.Sprintf(format, args...), f.line})
 	} else if len(f.errors) == maxErrors {
-		f.errors = append(f.errors, &Diagnostic{at, "too many errors, the rest is not listed"})
+		f.errors = append(f.errors, &Diagnostic{at, "there are more errors than these", math.MaxInt})
 	}
 }
 
 func (f *findings) warn(at Place, format string, args ...any) {
 	if len(f.warnings) < maxWarnings {
-		f.warnings = append(f.warnings, &Diagnostic{at, fmt.Sprintf(format, args...)})
+		f.warnings = append(f.warnings, &Diagnostic{at, fmt.Sprintf(format, args...), f.line})
 	}
 }
 
-func (f *findings) err() error { return errors.Join(f.errors...) }
+// sorted returns the errors, joined, and the warnings in the order of the text.
+func (f *findings) sorted() (warnings []*Diagnostic, err error) {
+	byLine := func(a, b *Diagnostic) int { return cmp.Compare(a.line, b.line) }
+	slices.SortStableFunc(f.warnings, byLine)
+	slices.SortStableFunc(f.errors, byLine)
+	errs := make([]error, len(f.errors))
+	for i, d := range f.errors {
+		errs[i] = d
+	}
+	return f.warnings, errors.Join(errs...)
+}
 
 // meant is what to add to a message about an unknown name.
 func meant(name string, candidates []string) string {

@@ -21,6 +21,7 @@ import (
 type Kickstart struct {
 	Path         string
 	Syntax       Syntax
+	Declared     bool       // whether the file's own #version= decided the syntax
 	Commands     []*Command // in the order they are given; without those that have no effect any more
 	Packages     *Packages  // nil if there is no %packages section; several are merged
 	Scripts      []*Script  // in the order they are given; without those that hold nothing but white space

@@ -1,7 +1,9 @@
 package kickstart
 
 import (
+	"cmp"
 	"context"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,8 +22,9 @@ const (
 // A Loader reads kickstart files. Its zero value is ready to use.
 type Loader struct {
 	// Syntax is what the files are held against. If it is empty, #version= in
-	// the first file decides, and where that is missing the newest Fedora.
-	Syntax Syntax
+	// the first file decides, and where that is missing Fallback, or the newest
+	// Fedora if that is empty too.
+	Syntax, Fallback Syntax
 	// Render turns the text of a file whose name ends in .tmpl into a
 	// kickstart; without it such a file is an error.
 	Render func(name string, text []byte) ([]byte, error)
@@ -41,11 +44,11 @@ func (l *Loader) Load(ctx context.Context, path string) (*Kickstart, error) {
 	return e.parse(path, content)
 }
 
-// Parse reads a kickstart that does not stand in a file; name stands for it in
+// Read reads a kickstart that does not stand in a file; name stands for it in
 // messages, and the working folder for the one it lies in.
-func (l *Loader) Parse(ctx context.Context, name string, text []byte) (*Kickstart, error) {
+func (l *Loader) Read(ctx context.Context, name string, r io.Reader) (*Kickstart, error) {
 	e := l.expansion(ctx)
-	content, err := e.keep(name, text)
+	content, err := e.readFrom(name, r)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +73,7 @@ type expansion struct {
 // A missingInclude is an %include line whose file does not exist here.
 type missingInclude struct {
 	Include
+	line int  // of the flattened text, where it stays
 	keep bool // it need not exist
 	err  error
 }
@@ -81,10 +85,11 @@ func (l *Loader) expansion(ctx context.Context) *expansion {
 func (e *expansion) parse(path, content string) (*Kickstart, error) {
 	k := &Kickstart{Path: path, Syntax: e.Syntax}
 	if k.Syntax == "" {
-		var err error
-		if k.Syntax, err = versionOf(path, content); err != nil {
+		declared, err := versionOf(path, content)
+		if err != nil {
 			return nil, err
 		}
+		k.Syntax, k.Declared = cmp.Or(declared, e.Fallback, Newest()), declared != ""
 	}
 	e.stack = []string{identity(path)}
 	e.expand(path, content, nil)
@@ -92,7 +97,7 @@ func (e *expansion) parse(path, content string) (*Kickstart, error) {
 	return parse(k, e.lines, e.findings, e.missing)
 }
 
-// versionOf returns the syntax that the first #version= line names.
+// versionOf returns the syntax that the first #version= line names, empty if there is none.
 func versionOf(path, content string) (Syntax, error) {
 	n := 0
 	for text := range strings.Lines(content) {
@@ -105,10 +110,10 @@ func versionOf(path, content string) (Syntax, error) {
 		if err == nil {
 			return syntax, nil
 		}
-		d := &Diagnostic{Place{File: path, Line: n, Column: len("#version=") + 1}, err.Error()}
+		d := &Diagnostic{At: Place{File: path, Line: n, Column: len("#version=") + 1}, Message: err.Error()}
 		return "", hint.Wrap(d, "%s", strings.Join(hint.Of(err), "; "))
 	}
-	return Newest(), nil
+	return "", nil
 }
 
 // expand appends the lines of a file, and of those it includes.
@@ -163,6 +168,7 @@ func includeName(text string) (name string, is bool) {
 // include replaces an %include line by the file's lines.
 func (e *expansion) include(name, text string, at Place) {
 	at.Column = column(text, strings.IndexByte(text, '%'))
+	e.line = len(e.lines)
 	if name == "" {
 		e.fail(at, "%s needs the name of a file", strings.Fields(text)[0])
 		return
@@ -173,7 +179,7 @@ func (e *expansion) include(name, text string, at Place) {
 		content, err = e.read(path)
 	}
 	if err != nil {
-		e.missing = append(e.missing, &missingInclude{Include: Include{name, at}, err: err})
+		e.missing = append(e.missing, &missingInclude{Include: Include{name, at}, line: len(e.lines), err: err})
 		at.Column = 0
 		e.append(text, at)
 		return

@@ -13,6 +13,7 @@ import (
 // stays, with a warning. Any other is an error.
 func (p *parser) judgeMissing() {
 	for _, m := range p.pending {
+		p.line = m.line
 		if m.keep {
 			p.kickstart.Unresolved = append(p.kickstart.Unresolved, m.Include)
 			continue

@@ -46,13 +46,15 @@ func parse(k *Kickstart, lines []line, found findings, pending []*missingInclude
 		k.Packages = p.selection.packages()
 	}
 	p.judgeMissing()
-	k.Warnings = p.warnings
-	return k, p.err()
+	var err error
+	k.Warnings, err = p.sorted()
+	return k, err
 }
 
 // statement reads a command or a section, or skips a line that is neither.
 func (p *parser) statement() {
 	first := p.next
+	p.line = first
 	if t := strings.TrimSpace(p.lines[first].text); t == "" || t[0] == '#' {
 		p.lines[first].version = strings.HasPrefix(p.lines[first].text, "#version=")
 		p.next++

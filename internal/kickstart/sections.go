@@ -22,7 +22,10 @@ func (p *parser) section(words []word, place func(int) Place) {
 	header := &Command{Name: name, Place: at, words: syntax.words}
 	r := &reading{findings: &p.findings, syntax: syntax, command: header, words: words[1:], place: place}
 	r.read()
-	body := p.body(name, at)
+	body, ended := p.body(name, at)
+	if !ended {
+		return
+	}
 	switch name {
 	case "%packages":
 		p.packages(header, body)
@@ -35,8 +38,8 @@ func (p *parser) section(words []word, place func(int) Place) {
 	}
 }
 
-// body returns the lines of a section and steps behind its %end.
-func (p *parser) body(name string, at Place) []line {
+// body returns the lines of a section and steps behind its %end, if it has one.
+func (p *parser) body(name string, at Place) (body []line, ended bool) {
 	first := p.next
 	for ; p.next < len(p.lines); p.next++ {
 		t := strings.TrimLeft(p.lines[p.next].text, " \t\r\f\v")
@@ -46,15 +49,15 @@ func (p *parser) body(name string, at Place) []line {
 		tag := strings.Fields(t)[0]
 		if tag == "%end" {
 			p.next++
-			return p.lines[first : p.next-1]
+			return p.lines[first : p.next-1], true
 		}
 		if p.table.commands[tag] != nil {
 			p.fail(p.lines[p.next].place, "section %s begins before %s from %s is ended: %%end is missing", tag, name, at)
-			return p.lines[first:p.next]
+			return nil, false
 		}
 	}
 	p.fail(at, "section %s is not ended: %%end is missing", name)
-	return p.lines[first:p.next]
+	return nil, false
 }
 
 func (p *parser) sectionNames() []string {
@@ -73,7 +76,8 @@ func (p *parser) packages(header *Command, body []line) {
 		p.selection = &selection{&Packages{Place: header.Place}, map[string]bool{}, map[string]bool{}}
 	}
 	p.selection.header(header)
-	for _, l := range body {
+	for i, l := range body {
+		p.line = p.next - 1 - len(body) + i
 		t := strings.TrimSpace(l.text)
 		if strings.HasPrefix(t, "%include") || strings.HasPrefix(t, "%ksappend") {
 			continue

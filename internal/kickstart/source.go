@@ -80,9 +80,13 @@ func (e *expansion) read(path string) (string, error) {
 		return "", err
 	}
 	defer r.Close()
+	return e.readFrom(path, r)
+}
+
+func (e *expansion) readFrom(path string, r io.Reader) (string, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("reading %s: %w", path, err)
 	}
 	return e.keep(path, data)
 }
@@ -129,11 +133,11 @@ func (e *expansion) keep(path string, data []byte) (string, error) {
 	}
 	content := strings.TrimPrefix(string(data), "\ufeff")
 	if n := strings.IndexByte(content, 0); n >= 0 {
-		return "", &Diagnostic{placeOf(path, content, n), "holds a NUL byte: is it a kickstart?"}
+		return "", &Diagnostic{At: placeOf(path, content, n), Message: "holds a NUL byte: is it a kickstart?"}
 	}
 	if !utf8.ValidString(content) {
 		n := strings.IndexFunc(content, func(c rune) bool { return c == utf8.RuneError })
-		return "", &Diagnostic{placeOf(path, content, n), "is not UTF-8 text"}
+		return "", &Diagnostic{At: placeOf(path, content, n), Message: "is not UTF-8 text"}
 	}
 	e.files[path] = content
 	e.sources = append(e.sources, Source{path, digest})

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/respin-project/respin/internal/cli"
+	"github.com/respin-project/respin/internal/hint"
+	"github.com/respin-project/respin/internal/kickstart"
+	"github.com/respin-project/respin/internal/spec"
+)
+
+//go:embed doc.go
+var doc string
+
+func main() { cli.Main(doc, run) }
+
+type command struct {
+	env              *cli.Env
+	choice           spec.Choice
+	set              spec.Settings
+	releases, arches string
+	syntax, format   string
+	vars             cli.Strings
+	check            bool
+	said             map[string]bool // what was reported already, for another release or architecture
+}
+
+func (c *command) define(fs *flag.FlagSet) {
+	fs.StringVar(&c.releases, "release", "", "")
+	fs.StringVar(&c.arches, "arch", "", "")
+	fs.StringVar(&c.syntax, "syntax", "", "")
+	fs.StringVar(&c.choice.Name, "name", "", "")
+	fs.StringVar(&c.set.ImageRelease, "image-release", "", "")
+	fs.Var(&c.vars, "var", "")
+	fs.BoolVar(&c.check, "check", false, "")
+	fs.StringVar(&c.format, "format", "manifest", "")
+}
+
+func run(ctx context.Context, env *cli.Env) error {
+	c := &command{env: env, said: map[string]bool{}}
+	c.define(env.Flags)
+	args, err := env.Parse()
+	if err != nil {
+		return err
+	}
+	if err := c.settings(); err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		args = []string{"-"}
+	}
+	var errs []error
+	var targets []spec.Target
+	for _, arg := range args {
+		chosen, err := c.choice.Choose(arg)
+		targets, errs = append(targets, chosen...), append(errs, err)
+	}
+	if c.format == "ks" && len(targets) > 1 && !c.check {
+		return hint.Wrap(cli.Usagef("--format ks prints one kickstart, but %d images are asked for", len(targets)), "choose one with --release and --arch")
+	}
+	for _, t := range targets {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		errs = append(errs, c.render(ctx, t))
+	}
+	return c.once(errors.Join(errs...))
+}
+
+// settings checks the flags.
+func (c *command) settings() (err error) {
+	if c.format != "manifest" && c.format != "ks" {
+		return cli.Usagef("--format cannot be %q, only manifest and ks", c.format)
+	}
+	if c.syntax != "" {
+		if c.set.Syntax, err = kickstart.ParseSyntax(c.syntax); err != nil {
+			return cli.Usagef("--syntax: %w", err)
+		}
+	}
+	c.choice.Versions, c.choice.Arches = splitList(c.releases), splitList(c.arches)
+	c.set.Stdin = c.env.Stdin
+	c.set.Vars = map[string]string{}
+	for _, v := range c.vars {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok {
+			return cli.Usagef("--var needs NAME=VALUE, not %q", v)
+		}
+		c.set.Vars[name] = value
+	}
+	return nil
+}
+
+// render writes one image's manifest or kickstart.
+func (c *command) render(ctx context.Context, t spec.Target) error {
+	k, err := t.Render(ctx, c.set)
+	if k != nil {
+		for _, w := range k.Warnings {
+			if !c.said[w.Error()] {
+				c.said[w.Error()] = true
+				c.env.Report.Warn(w.Place(), "%v", w)
+			}
+		}
+	}
+	switch {
+	case err != nil || c.check:
+		return err
+	case c.format == "ks":
+		text, _ := k.Flatten()
+		_, err := io.WriteString(c.env.Stdout, text)
+		return err
+	case t.Release.Version == "":
+		return hint.Wrap(fmt.Errorf("%s: which release is it for? It has no #version=", t.Kickstart), "name it, as in --release 43")
+	}
+	return t.Manifest(k, c.set).Write(c.env.Stdout)
+}
+
+// once leaves out the errors that another release or architecture had as well.
+func (c *command) once(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return err
+	}
+	var errs []error
+	for _, err := range joined.Unwrap() {
+		if err = c.once(err); err != nil && !c.said[err.Error()] {
+			c.said[err.Error()] = true
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func splitList(s string) []string {
+	return strings.FieldsFunc(s, func(c rune) bool { return c == ',' })
+}
