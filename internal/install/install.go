@@ -179,7 +179,7 @@ func repository(s *repo.Snapshot) (text, keys string) {
 	}
 	fmt.Fprintf(&b, "gpgcheck=1\ngpgkey=file:///respin/keys/%s\n", s.Name)
 	for _, key := range s.Keys.Keys() {
-		k.Write(key.Armored)
+		k.Write(key.Armored())
 		k.WriteByte('\n')
 	}
 	return b.String(), k.String()

@@ -1,56 +1,26 @@
-package sandbox
+package sandbox_test
 
 import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/respin-project/respin/internal/sandbox"
+	"github.com/respin-project/respin/internal/sandbox/sandboxtest"
 )
 
-// The tests run inside, as a command would: TestMain enters first. What needs
-// the right to make namespaces skips where there is none.
-func TestMain(m *testing.M) {
-	Init()
-	if cause := namespacesRefused(); cause != nil {
-		fmt.Println("SKIP: no namespaces here:", cause)
-		return
-	}
-	_, inside, err := Enter(context.Background())
-	if !inside {
-		if code, ok := err.(interface{ ExitCode() int }); ok {
-			os.Exit(code.ExitCode())
-		}
-		if err != nil {
-			fmt.Println("FAIL:", err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-func namespacesRefused() error {
-	if os.Geteuid() == 0 || entered {
-		return nil
-	}
-	if _, err := ownRange("/etc/subuid"); err != nil {
-		return err
-	}
-	_, err := exec.LookPath("newuidmap")
-	return err
-}
+func TestMain(m *testing.M) { sandboxtest.Main(m) }
 
 // root makes a tree with the host's own programs: its /usr, read-only.
-func root(t *testing.T) *Command {
+func root(t *testing.T) *sandbox.Command {
 	t.Helper()
 	dir := t.TempDir()
 	for _, link := range []string{"bin", "sbin", "lib", "lib64"} {
@@ -60,10 +30,10 @@ func root(t *testing.T) *Command {
 			}
 		}
 	}
-	return &Command{Root: dir, Env: Environment(), Mounts: []Mount{{Source: "/usr", Target: "/usr", ReadOnly: true}}}
+	return &sandbox.Command{Root: dir, Env: sandbox.Environment(), Mounts: []sandbox.Mount{{Source: "/usr", Target: "/usr", ReadOnly: true}}}
 }
 
-func shell(t *testing.T, c *Command, script string) (string, error) {
+func shell(t *testing.T, c *sandbox.Command, script string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
 	c.Args = []string{"sh", "-c", script}
@@ -74,7 +44,7 @@ func shell(t *testing.T, c *Command, script string) (string, error) {
 	return out.String(), err
 }
 
-func mustShell(t *testing.T, c *Command, script string) string {
+func mustShell(t *testing.T, c *sandbox.Command, script string) string {
 	t.Helper()
 	out, err := shell(t, c, script)
 	if err != nil {
@@ -108,7 +78,7 @@ func TestConfinement(t *testing.T) {
 
 func TestExitCodeAndSignal(t *testing.T) {
 	_, err := shell(t, root(t), "exit 7")
-	var exit *ExitError
+	var exit *sandbox.ExitError
 	if !errors.As(err, &exit) || exit.Code != 7 {
 		t.Errorf("error is %v, want exit code 7", err)
 	}
@@ -126,7 +96,7 @@ func TestExitCodeAndSignal(t *testing.T) {
 func TestTimeoutAndCancel(t *testing.T) {
 	c := root(t)
 	c.Timeout = 200 * time.Millisecond
-	if _, err := shell(t, c, "sleep 100"); !errors.Is(err, ErrTimeout) {
+	if _, err := shell(t, c, "sleep 100"); !errors.Is(err, sandbox.ErrTimeout) {
 		t.Errorf("error is %v, want a timeout", err)
 	}
 	c = root(t)
@@ -151,9 +121,9 @@ func TestMounts(t *testing.T) {
 	shared := t.TempDir()
 	c := root(t)
 	c.Mounts = append(c.Mounts,
-		Mount{Source: shared, Target: "/shared"},
-		Mount{Source: shared, Target: "/locked", ReadOnly: true},
-		Mount{Target: "/small", Size: 1 << 20})
+		sandbox.Mount{Source: shared, Target: "/shared"},
+		sandbox.Mount{Source: shared, Target: "/locked", ReadOnly: true},
+		sandbox.Mount{Target: "/small", Size: 1 << 20})
 	out := mustShell(t, c, `echo hello > /shared/f; touch /locked/g 2>/dev/null || echo locked
 		dd if=/dev/zero of=/small/f bs=64k 2>/dev/null || stat -c %s /small/f`)
 	if want := "locked\n1048576\n"; out != want {
@@ -167,7 +137,7 @@ func TestMounts(t *testing.T) {
 func TestReadOnlyRoot(t *testing.T) {
 	c := root(t)
 	c.ReadOnly = true
-	c.Mounts = append(c.Mounts, Mount{Target: "/var"})
+	c.Mounts = append(c.Mounts, sandbox.Mount{Target: "/var"})
 	if out := mustShell(t, c, "touch /f 2>/dev/null || echo refused; touch /var/f /tmp/f && echo fine"); out != "refused\nfine\n" {
 		t.Errorf("got %q", out)
 	}
@@ -209,7 +179,7 @@ func TestSyncIsSuppressed(t *testing.T) {
 }
 
 func TestWorkspace(t *testing.T) {
-	w, err := NewWorkspace(t.TempDir(), 1<<20)
+	w, err := sandbox.NewWorkspace(t.TempDir(), 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,27 +205,7 @@ func TestWorkspace(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Error(err)
 	}
-	if available, err := AvailableMemory(); err != nil || available <= 0 {
+	if available, err := sandbox.AvailableMemory(); err != nil || available <= 0 {
 		t.Errorf("%d bytes are available, %v", available, err)
-	}
-}
-
-func TestFindRange(t *testing.T) {
-	for _, tt := range []struct {
-		text  string
-		first int
-		err   string
-	}{
-		{"a:1:2\nbuilder:100000:65536\n", 100000, ""},
-		{"1000:200000:70000\n", 200000, ""},
-		{"builder:1:10\nbuilder:500000:65536\n", 500000, ""},
-		{"builder:1:10\n", 0, "no range of builder has 65535 ids"},
-		{"", 0, "there is no range for builder"},
-		{"builder:x:65536\n", 0, "is not NAME:FIRST:COUNT"},
-	} {
-		got, err := findRange(strings.NewReader(tt.text), []string{"1000", "builder"})
-		if got.first != tt.first || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
-			t.Errorf("%q: got %v, %v, want %d, %q", tt.text, got, err, tt.first, tt.err)
-		}
 	}
 }
