@@ -100,7 +100,7 @@ func (e *Engine) Build(ctx context.Context, m *manifest.Manifest) (err error) {
 // run goes through the stages.
 func (j *job) run(ctx context.Context) error {
 	begin := time.Now()
-	if err := j.read(); err != nil {
+	if err := errors.Join(j.read(), j.openWorkspace()); err != nil {
 		return err
 	}
 	for _, stage := range []struct {
@@ -108,6 +108,7 @@ func (j *job) run(ctx context.Context) error {
 		do   func(context.Context) error
 	}{
 		{"reading the repositories", j.openRepositories},
+		{"running %pre", j.pre},
 		{"planning", j.prepare},
 		{"the buildroot", j.makeBuildroot},
 		{"installing", j.install},

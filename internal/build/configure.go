@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/respin-project/respin/internal/kickstart"
@@ -30,7 +31,7 @@ func (j *job) configure(ctx context.Context) error {
 		return err
 	}
 	task.Done()
-	return j.post(ctx)
+	return j.runScripts(ctx, kickstart.Post)
 }
 
 func (j *job) writeFstab() error {
@@ -45,24 +46,16 @@ func (j *job) writeFstab() error {
 	return r.WriteFile("etc/fstab", []byte(j.plan.Fstab()), 0o644)
 }
 
-// post runs the %post scripts in a tree that has only so much room left: some
-// fill the disk to its end on purpose.
-func (j *job) post(ctx context.Context) error {
-	used, err := j.workspace.Used()
-	if err != nil {
-		return err
-	}
-	space := j.scripts.Space
-	if space == 0 {
-		space = defaultSpace
-	}
-	if err := j.workspace.Resize(used + space); err != nil {
-		return err
-	}
-	return j.runScripts(ctx, kickstart.Post)
-}
-
+// runScripts runs the scripts of a kind. The workspace has only so much room
+// left while they run: some fill the disk to its end on purpose.
 func (j *job) runScripts(ctx context.Context, kind kickstart.Kind) error {
+	has := func(s *kickstart.Script) bool { return s.Kind == kind }
+	if !slices.ContainsFunc(j.ks.Scripts, has) {
+		return nil
+	}
+	if err := j.limit(); err != nil {
+		return err
+	}
 	work := filepath.Join(j.folder, "scripts")
 	if err := os.MkdirAll(work, 0o755); err != nil {
 		return err
@@ -72,16 +65,29 @@ func (j *job) runScripts(ctx context.Context, kind kickstart.Kind) error {
 		timeout = script.DefaultTimeout
 	}
 	r := script.Runner{
-		Tree: j.tree, Buildroot: j.buildroot.Root, Plan: j.plan, Work: work, Date: j.date,
+		Tree: j.tree, Buildroot: j.buildroot.Root, Plan: j.plan, Work: work, Temp: j.temp, Date: j.date,
 		Timeout: timeout, Network: j.scripts.Network, Log: j.log, Report: j.Report,
 	}
-	return errors.Join(r.Run(ctx, j.ks, kind), os.RemoveAll(work))
+	return errors.Join(r.Run(ctx, j.ks, kind), os.RemoveAll(work), j.workspace.Resize(j.room))
+}
+
+// limit leaves the workspace as much room as scripts may fill.
+func (j *job) limit() error {
+	used, err := j.workspace.Used()
+	if err != nil {
+		return err
+	}
+	space := j.scripts.Space
+	if space == 0 {
+		space = defaultSpace
+	}
+	return j.workspace.Resize(used + space)
 }
 
 // onError runs the kickstart's %onerror scripts after a failure, if there is a
 // buildroot to run them in, and returns the failure.
 func (j *job) onError(ctx context.Context, failure error) error {
-	if j.buildroot == nil || j.tree == "" || ctx.Err() != nil {
+	if j.buildroot == nil || ctx.Err() != nil {
 		return failure
 	}
 	return errors.Join(failure, j.runScripts(ctx, kickstart.OnError))

@@ -39,9 +39,6 @@ func (j *job) makeDisk(ctx context.Context) error {
 	if err := j.label(ctx); err != nil {
 		return err
 	}
-	if available, err := sandbox.AvailableMemory(); err == nil {
-		j.workspace.Resize(available)
-	}
 	task := j.Report.Task("making the disk", 0, report.Items)
 	defer task.Drop()
 	used, err := j.assemble(ctx)
@@ -86,7 +83,7 @@ func (j *job) assemble(ctx context.Context) (map[int]int64, error) {
 	// The loader reads the tree's modules and kernels no more, only the plan.
 	maker := disk.Maker{
 		Plan: j.plan, Arch: j.m.Image.Arch, Tools: j.buildroot.Root, Tree: tree, Work: work, Output: output,
-		Date: time.Unix(j.date, 0), Report: j.Report,
+		Date: time.Unix(j.date, 0), Seed: j.seed, Report: j.Report,
 	}
 	used, err := maker.Make(ctx)
 	if err != nil {

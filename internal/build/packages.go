@@ -14,9 +14,7 @@ import (
 	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/install"
 	"github.com/respin-project/respin/internal/kickstart"
-	"github.com/respin-project/respin/internal/repo"
 	"github.com/respin-project/respin/internal/report"
-	"github.com/respin-project/respin/internal/sandbox"
 	"github.com/respin-project/respin/internal/system"
 	"github.com/respin-project/respin/internal/tree"
 )
@@ -39,9 +37,6 @@ func (j *job) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := j.openWorkspace(); err != nil {
-		return err
-	}
 	key, err := j.treeKey(request)
 	if err != nil {
 		return err
@@ -54,23 +49,6 @@ func (j *job) install(ctx context.Context) error {
 	}
 	_, err = j.Fetcher.Cache.Make(ctx, "tree", key, j.pack)
 	return err
-}
-
-// openWorkspace mounts the memory that the tree is made in.
-func (j *job) openWorkspace() error {
-	dir := filepath.Join(j.folder, "work")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	available, err := sandbox.AvailableMemory()
-	if err != nil {
-		return err
-	}
-	if j.workspace, err = sandbox.NewWorkspace(dir, available/8*7); err != nil {
-		return err
-	}
-	j.tree = filepath.Join(dir, "tree")
-	return os.Mkdir(j.tree, 0o755)
 }
 
 // treeKey names the tree that the transaction and what precedes the scripts
@@ -321,5 +299,3 @@ func excluded(patterns []string, name string) bool {
 		return err == nil && matched
 	})
 }
-
-var _ = repo.Mandatory

@@ -32,18 +32,17 @@ func (j *job) read() error {
 	if j.Scripts.Timeout != 0 {
 		j.scripts.Timeout = j.Scripts.Timeout
 	}
-	// The plan's identifiers come later; what is wrong with it shows now.
-	_, planErr := disk.NewPlan(ks, disk.Options{Arch: j.m.Image.Arch, Size: j.DiskSize})
-	return errors.Join(system.Check(ks), planErr, j.checkIncludes(), checkPackages(ks))
+	if len(ks.Unresolved) > 0 {
+		return nil // a script of %pre has a say in what it comes to
+	}
+	return j.check()
 }
 
-// checkIncludes refuses what could not be included, unless a %pre script makes it.
-func (j *job) checkIncludes() error {
-	var errs []error
-	for _, i := range j.ks.Unresolved {
-		errs = append(errs, &kickstart.Diagnostic{At: i.Place, Message: fmt.Sprintf("%%include %s: there is no such file, and this engine includes nothing that %%pre makes", i.File)})
-	}
-	return errors.Join(errs...)
+// check refuses what cannot be honoured, all of it at once.
+func (j *job) check() error {
+	// The plan's identifiers come later; what is wrong with it shows now.
+	_, planErr := disk.NewPlan(j.ks, disk.Options{Arch: j.m.Image.Arch, Size: j.DiskSize})
+	return errors.Join(system.Check(j.ks), planErr, checkPackages(j.ks))
 }
 
 func checkPackages(ks *kickstart.Kickstart) error {
@@ -53,9 +52,8 @@ func checkPackages(ks *kickstart.Kickstart) error {
 	return fmt.Errorf("%s: there is no %%packages section: say what to install", ks.Path)
 }
 
-// prepare decides what follows from the repositories' state: the date of
-// everything, the identifiers derived from it, and with them the disk.
-func (j *job) prepare(context.Context) error {
+// decideDate fixes the time of everything in the image, and with it all identifiers.
+func (j *job) decideDate() {
 	j.date = j.SourceDate
 	if j.date == 0 && j.Lock != nil {
 		j.date = j.Lock.SourceDate
@@ -66,6 +64,10 @@ func (j *job) prepare(context.Context) error {
 		}
 	}
 	j.seed = disk.NewSeed(j.m.Image.ID(), j.m.Kickstart.Digest, fmt.Sprint(j.date))
+}
+
+// prepare plans the disk.
+func (j *job) prepare(context.Context) error {
 	var err error
 	j.plan, err = disk.NewPlan(j.ks, disk.Options{Arch: j.m.Image.Arch, Size: j.DiskSize, Seed: j.seed})
 	if err != nil {

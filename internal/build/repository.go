@@ -51,6 +51,7 @@ func (j *job) openRepositories(ctx context.Context) error {
 		return err
 	}
 	task.Done()
+	j.decideDate()
 	return nil
 }
 

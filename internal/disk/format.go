@@ -44,7 +44,7 @@ func (m *Maker) makeXFS(ctx context.Context, part *Partition, image, top string)
 // makeBtrfs needs btrfs-progs 6.12 for subvolumes and 6.13 for compression.
 func (m *Maker) makeBtrfs(ctx context.Context, part *Partition, image, top string) error {
 	fs := part.FS
-	args := []string{"mkfs.btrfs", "-q", "-f", "-U", fs.UUID}
+	args := []string{"mkfs.btrfs", "-q", "-f", "-U", fs.UUID, "--device-uuid", m.Seed.UUID(part.UUID + "device")}
 	if fs.Label != "" {
 		args = append(args, "-L", fs.Label)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/respin-project/respin/internal/btrfs"
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/report"
 	"github.com/respin-project/respin/internal/sandbox"
@@ -24,6 +25,7 @@ type Maker struct {
 	Work   string    // an empty folder on Tree's file system
 	Output string    // the raw file to make; it must not exist
 	Date   time.Time // of everything that a file system records as now
+	Seed   Seed      // of what a mkfs would draw at random
 	Report *report.Report
 }
 
@@ -102,6 +104,12 @@ func (m *Maker) fill(ctx context.Context, disk *os.File, part *Partition, top st
 	}
 	if err := make(m, ctx, part, "/out/"+filepath.Base(image), top); err != nil {
 		return err
+	}
+	if part.FS.Type == "btrfs" {
+		uuid := func(purpose string) string { return m.Seed.UUID(part.UUID + purpose) }
+		if err := btrfs.Normalize(f, btrfs.Identity{UUID: uuid, Time: m.Date.Unix()}); err != nil {
+			return err
+		}
 	}
 	return copyExtents(disk, part.Start, f)
 }

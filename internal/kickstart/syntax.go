@@ -2,6 +2,7 @@ package kickstart
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -69,4 +70,16 @@ func ParseSyntax(name string) (Syntax, error) {
 		return "", hint.Wrap(err, "did you mean %s? The syntaxes known are %s and DEVEL", meant, strings.Join(names, ", "))
 	}
 	return "", hint.Wrap(err, "the syntaxes known are %s and DEVEL", strings.Join(names, ", "))
+}
+
+// Commands returns the names of the commands that have an effect in the
+// syntax, as the tables spell them, sorted. Sections are not among them.
+func (s Syntax) Commands() []string {
+	names := map[string]bool{}
+	for _, c := range s.table().commands {
+		if c.state < deprecated && !strings.HasPrefix(c.name, "%") {
+			names[c.name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
 }

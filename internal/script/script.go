@@ -34,7 +34,8 @@ type Runner struct {
 	Tree      string // the installed root tree
 	Buildroot string // where scripts run that do not run in the tree
 	Plan      *disk.Plan
-	Work      string // an empty folder, kept from one script to the next
+	Work      string // an empty folder, for the script and the stand-ins
+	Temp      string // /tmp of the scripts that do not run in the tree: they leave things there for each other
 	Date      int64  // SOURCE_DATE_EPOCH
 	Timeout   time.Duration
 	Network   bool      // give the scripts the host's network
@@ -158,7 +159,7 @@ func (r *Runner) command(s *kickstart.Script) (*sandbox.Command, error) {
 		for _, target := range []string{"/mnt/sysimage", "/mnt/sysroot"} {
 			cmd.Mounts = append(cmd.Mounts, sandbox.Mount{Source: r.Tree, Target: target})
 		}
-		cmd.Mounts = append(cmd.Mounts, sandbox.Mount{Target: "/var/tmp"}, sandbox.Mount{Target: "/root"})
+		cmd.Mounts = append(cmd.Mounts, sandbox.Mount{Source: r.Temp, Target: "/tmp"}, sandbox.Mount{Target: "/var/tmp"}, sandbox.Mount{Target: "/root"})
 	}
 	if r.Network {
 		cmd.Mounts = append(cmd.Mounts, resolver(cmd.Root)...)
@@ -190,11 +191,11 @@ func (r *Runner) environment(s *kickstart.Script) []string {
 	}
 }
 
-// openLog opens the file that a script's output goes to: in the tree for a
-// script that runs there, and otherwise in Work, for the installer's own files are gone afterwards.
+// openLog opens the file that a script's output goes to: in the tree if the
+// script runs there or names the tree, and otherwise in Temp, which is gone afterwards.
 func (r *Runner) openLog(s *kickstart.Script) (io.WriteCloser, error) {
-	base := r.Work
-	if s.Kind == kickstart.Post {
+	base := r.Temp
+	if s.Kind == kickstart.Post && !s.NoChroot || strings.HasPrefix(s.Log, "/mnt/sys") {
 		base = r.Tree
 	}
 	root, err := os.OpenRoot(base)
@@ -202,7 +203,11 @@ func (r *Runner) openLog(s *kickstart.Script) (io.WriteCloser, error) {
 		return nil, err
 	}
 	defer root.Close()
-	name := strings.TrimPrefix(filepath.Clean("/"+strings.TrimPrefix(s.Log, "/mnt/sysimage")), "/")
+	name := s.Log
+	for _, prefix := range []string{"/mnt/sysimage", "/mnt/sysroot"} {
+		name = strings.TrimPrefix(name, prefix)
+	}
+	name = strings.TrimPrefix(filepath.Clean("/"+name), "/")
 	if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return nil, err
 	}

@@ -94,9 +94,7 @@ func (s *System) rootpw(ctx context.Context, c *kickstart.Command) error {
 // password sets a password, unless it is empty, and locks the account if it is to be.
 func (s *System) password(ctx context.Context, user, password string, encrypted, lock bool) error {
 	if password != "" && !encrypted {
-		salt := s.Salt("password of " + user)[:16]
-		password = string(crypt.KeySHACrypt(sha512.New, []byte(password), []byte(salt), 5000))
-		password = "$6$" + salt + "$" + strings.TrimPrefix(password, "$6$"+salt+"$")
+		password = s.hash(user, password)
 	}
 	if password != "" {
 		if err := s.run(ctx, "usermod", "--password", password, user); err != nil {
@@ -107,6 +105,13 @@ func (s *System) password(ctx context.Context, user, password string, encrypted,
 		return s.run(ctx, "usermod", "--lock", user)
 	}
 	return nil
+}
+
+// hash is the password as shadow(5) has it: crypt(5)'s sha512crypt, whose salt
+// is the same in every build.
+func (s *System) hash(user, password string) string {
+	salt := s.Salt("password of " + user)[:16]
+	return "$6$" + salt + "$" + string(crypt.KeySHACrypt(sha512.New, []byte(password), []byte(salt), 5000))
 }
 
 // sshkey adds a public key to an account.
