@@ -398,7 +398,7 @@ func TestExtractMismatch(t *testing.T) {
 		"twice":           {change(func(e []rpmtest.Entry) []rpmtest.Entry { return append(e, e[0]) }), "it has /a twice"},
 		"more":            {change(func(e []rpmtest.Entry) []rpmtest.Entry { return append(e, rpmtest.Entry{Name: "./c", Mode: 0o100644}) }), `it has "./c", which the header does not`},
 		"huge":            {change(func(e []rpmtest.Entry) []rpmtest.Entry { e[0].Size = 0xffffffff; return e }), "it has 4294967295 bytes"},
-		"no archive":      {rpmtest.Package{Files: files, Archive: func([]byte) []byte { return []byte("something else") }}, "its compression is not known"},
+		"no archive":      {rpmtest.Package{Files: files, Archive: func([]byte) []byte { return []byte("something else") }}, "\"someth\" is no cpio entry"},
 		"nothing":         {rpmtest.Package{Files: files, Archive: func([]byte) []byte { return nil }}, "unexpected EOF"},
 		"cut":             {rpmtest.Package{Files: files, Archive: func(b []byte) []byte { return b[:150] }}, "unexpected EOF"},
 		"bad number":      {rpmtest.Package{Files: files, Archive: func(b []byte) []byte { b[10] = '+'; return b }}, "is no number"},
