@@ -68,7 +68,7 @@ func TestWindowIsBounded(t *testing.T) {
 	lzmaBomb := append([]byte{0x5d, 0, 0, 0, 0xc0}, make([]byte, 100)...)
 	// A stream header and a block header of xz with a window of 4 GiB minus one.
 	xzBomb := []byte("\xfd7zXZ\x00\x00\x01\x69\x22\xde\x36\x02\x00\x21\x01\x28\x00\x00\x00\xe6\xa0\x11\xb3" + strings.Repeat("\x00", 50))
-	for name, data := range map[string][]byte{"window": b.Bytes(), "dictionary": lzmaBomb, "limit": xzBomb} { // what the errors speak of
+	for name, data := range map[string][]byte{"window": b.Bytes(), "dictionary": lzmaBomb, "exceeds max": xzBomb} { // what the errors speak of
 		r, err := NewReader(bytes.NewReader(data))
 		if err == nil {
 			_, err = io.Copy(io.Discard, r)
