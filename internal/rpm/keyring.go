@@ -351,3 +351,12 @@ func btoi(b bool) int {
 	}
 	return 0
 }
+
+// ShortID is the last eight hex digits of the key's id, as Koji names folders
+// of signed packages.
+func (k *Key) ShortID() string {
+	if len(k.Fingerprint) == 64 { // of version 6, whose id is at the front
+		return k.Fingerprint[8:16]
+	}
+	return k.Fingerprint[len(k.Fingerprint)-8:]
+}
