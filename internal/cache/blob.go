@@ -83,7 +83,7 @@ func (c *Cache) Fill(ctx context.Context, d Digest, size int64, fill func(*Parti
 	if err := fill(p); err != nil {
 		return "", err
 	}
-	if err := p.check(); err != nil {
+	if err := p.Check(); err != nil {
 		p.Reset()
 		return "", err
 	}

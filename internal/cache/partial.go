@@ -85,8 +85,8 @@ func (p *Partial) SetNote(text string) error {
 	return os.WriteFile(p.file.Name()+".note", []byte(text), 0o644)
 }
 
-// check compares size and digest with what they must be.
-func (p *Partial) check() error {
+// Check compares size and digest of what is there with what they must be. The error wraps ErrBadDigest.
+func (p *Partial) Check() error {
 	if p.size >= 0 && p.len != p.size {
 		return fmt.Errorf("%w: it has %d bytes instead of %d", ErrBadDigest, p.len, p.size)
 	}

@@ -1,6 +1,8 @@
 package repo
 
 import (
+	"strings"
+
 	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/rpm"
 )
@@ -22,11 +24,12 @@ type Package struct {
 
 	Provides, Requires, Recommends, Suggests, Supplements, Enhances, Conflicts, Obsoletes []Relation
 
-	// Files are those that primary lists: in /etc and */bin and /usr/lib/sendmail.
+	// Files are those that primary lists: in /etc and */bin, and /usr/lib/sendmail.
 	Files []File
 }
 
-// A Relation is a capability, with or without a version.
+// A Relation is a capability, with or without a version. A name in parentheses
+// may be a boolean expression ("rich dependency"), which has no version.
 type Relation struct {
 	Name  string
 	Flags Sense
@@ -44,14 +47,48 @@ const (
 )
 
 // String is the operator: "<", "<=", "=", ">=", ">" or "".
-func (s Sense) String() string { return "" }
+func (s Sense) String() string {
+	return [...]string{"", "<", ">", "<>", "=", "<=", ">=", "<=>"}[s&7]
+}
 
 // String is NAME, or NAME OPERATOR EVR.
-func (r Relation) String() string { return "" }
+func (r Relation) String() string {
+	if r.Flags == 0 {
+		return r.Name
+	}
+	return r.Name + " " + r.Flags.String() + " " + r.EVR
+}
 
-// Satisfies reports whether what provides offers meets r, by rpm's rule: the
-// names are the same and the ranges of versions overlap.
-func (r Relation) Satisfies(provides Relation) bool { return false }
+// Satisfies reports whether what a package provides meets r, by rpm's rule:
+// the names are the same, and the two ranges of versions have one in common.
+// A version without a release stands for all its releases. Boolean expressions
+// are not evaluated.
+func (r Relation) Satisfies(provides Relation) bool {
+	if r.Name != provides.Name {
+		return false
+	}
+	if r.Flags == 0 || provides.Flags == 0 {
+		return true
+	}
+	a, errA := rpm.ParseEVR(provides.EVR)
+	b, errB := rpm.ParseEVR(r.EVR)
+	if errA != nil || errB != nil {
+		return false
+	}
+	if a.Release == "" || b.Release == "" {
+		a.Release, b.Release = "", ""
+	}
+	switch order := a.Compare(b); {
+	case order < 0:
+		return provides.Flags&Greater != 0 || r.Flags&Less != 0
+	case order > 0:
+		return provides.Flags&Less != 0 || r.Flags&Greater != 0
+	}
+	return provides.Flags&r.Flags != 0
+}
+
+// Rich reports whether the relation is a boolean expression.
+func (r Relation) Rich() bool { return strings.HasPrefix(r.Name, "(") }
 
 // A File is a path of a package in the metadata.
 type File struct {

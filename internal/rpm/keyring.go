@@ -226,15 +226,16 @@ func (k *Key) usable(at time.Time) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	err := k.primaryProblem(at)
-	if errors.Is(err, errRevoked) || err != nil && !errors.Is(err, errCannotSign) {
+	if !errors.Is(err, errCannotSign) {
 		return err
 	}
-	if err == nil {
-		return nil
-	}
 	for i := range k.entity.Subkeys {
-		if subkeyProblem(&k.entity.Subkeys[i], at) == nil {
+		s := &k.entity.Subkeys[i]
+		switch problem := subkeyProblem(s, at); {
+		case problem == nil:
 			return nil
+		case !errors.Is(problem, errCannotSign):
+			err = fmt.Errorf("its subkey %x cannot be used: %w", s.PublicKey.Fingerprint, problem)
 		}
 	}
 	return err
@@ -255,14 +256,14 @@ var (
 // owner means; a revocation counts for ever, for who has a stolen key can
 // also date signatures back.
 func (k *Key) primaryProblem(at time.Time) error {
-	self, err := k.entity.VerifyPrimaryKey(time.Time{}, primaryPolicy)
-	switch {
-	case self == nil && k.entity.Revoked(time.Time{}):
-		return errRevoked
-	case self == nil:
+	for _, r := range k.entity.Revocations {
+		if k.entity.PrimaryKey.VerifyRevocationSignature(r.Packet) == nil {
+			return errRevoked
+		}
+	}
+	self, err := k.entity.PrimarySelfSignature(time.Time{}, primaryPolicy)
+	if err != nil {
 		return errNotBound
-	case err != nil:
-		return err
 	}
 	direct, _ := k.entity.LatestValidDirectSignature(time.Time{}, primaryPolicy)
 	if err := lifetimeProblem(k.entity.PrimaryKey, at, self, direct); err != nil {
@@ -299,7 +300,12 @@ func lifetimeProblem(key *packet.PublicKey, at time.Time, self ...*packet.Signat
 		return errTooNew
 	}
 	for _, s := range self {
-		if s != nil && key.KeyExpired(s, at) {
+		if s == nil {
+			continue
+		}
+		lapsed := s.SigLifetimeSecs != nil && *s.SigLifetimeSecs != 0 &&
+			at.After(s.CreationTime.Add(time.Duration(*s.SigLifetimeSecs)*time.Second))
+		if lapsed || key.KeyExpired(s, at) {
 			return errExpired
 		}
 	}
@@ -344,4 +350,13 @@ func btoi(b bool) int {
 		return 1
 	}
 	return 0
+}
+
+// ShortID is the last eight hex digits of the key's id, as Koji names folders
+// of signed packages.
+func (k *Key) ShortID() string {
+	if len(k.Fingerprint) == 64 { // of version 6, whose id is at the front
+		return k.Fingerprint[8:16]
+	}
+	return k.Fingerprint[len(k.Fingerprint)-8:]
 }

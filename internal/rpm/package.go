@@ -13,6 +13,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/respin-project/respin/internal/compression"
 )
 
 // A Package is what a package file says about itself, before its payload.
@@ -108,6 +110,19 @@ func (p *Package) NEVRA() NEVRA {
 // IsSource reports whether it is a source package.
 func (p *Package) IsSource() bool {
 	return p.Header.Has(tagSourcePackage) || !p.Header.Has(SourceRPM)
+}
+
+// Payload returns the uncompressed payload, a cpio archive, of a package that
+// Read left r at. Close frees the decompressor; it does not close r.
+//
+// How it is compressed is told by its first bytes, as rpm permits a payload
+// to be stored uncompressed later.
+func (p *Package) Payload(r io.Reader) (io.ReadCloser, error) {
+	plain, err := compression.NewReader(r)
+	if err != nil {
+		return nil, malformed("payload", cut(err))
+	}
+	return plain, nil
 }
 
 // A FormatError says that a file is no sound RPM package.

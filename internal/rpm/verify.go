@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -199,8 +200,7 @@ func (v *verification) Write(b []byte) (int, error) {
 
 // digests checks all digests, and that there are some of header and payload.
 func (v *verification) digests() error {
-	all := append(append([]digest{}, v.payload...), v.whole...)
-	header := 0
+	var header []digest
 	for _, d := range []struct {
 		what string
 		tag  Tag
@@ -215,15 +215,14 @@ func (v *verification) digests() error {
 		}
 		h := d.hash()
 		h.Write(v.Header.blob)
-		all = append(all, digest{d.what, []string{v.Signature.String(d.tag)}, h})
-		header++
+		header = append(header, digest{d.what, []string{v.Signature.String(d.tag)}, h})
 	}
-	for _, d := range all {
+	for _, d := range slices.Concat(header, v.payload, v.whole) {
 		if !d.matches() {
 			return fmt.Errorf("its %s digest does not match", d.what)
 		}
 	}
-	if header+len(v.whole) == 0 || len(v.payload)+len(v.whole) == 0 {
+	if len(header)+len(v.whole) == 0 || len(v.payload)+len(v.whole) == 0 {
 		return errors.New("it has no digest of its header or payload")
 	}
 	return nil

@@ -5,9 +5,10 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
+	_ "crypto/sha1" // for Hash
 	"encoding/binary"
 	"encoding/hex"
+	"math/big"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // A Key is an OpenPGP key that can sign.
 type Key struct {
 	Entity *openpgp.Entity
-	Hash   crypto.Hash // 0: SHA-256
+	Hash   crypto.Hash // 0: SHA-256; SHA-1 with V3 only
 	V3     bool        // make signatures of version 3, as Enterprise Linux does
 }
 
@@ -83,23 +84,26 @@ func (k *Key) Sign(data []byte) []byte {
 	return b.Bytes()
 }
 
-// signV3 makes a signature as RFC 4880, section 5.2.2, has it.
+// signV3 makes a signature as RFC 4880, section 5.2.2, has it. It can use SHA-1 as well.
 func (k *Key) signV3(data []byte) []byte {
+	hash, number := crypto.SHA256, byte(8)
+	if k.Hash == crypto.SHA1 {
+		hash, number = crypto.SHA1, 2
+	}
 	suffix := binary.BigEndian.AppendUint32([]byte{0}, uint32(time.Now().Unix()))
-	sum := sha256.Sum256(append(append([]byte{}, data...), suffix...))
-	value, err := rsa.SignPKCS1v15(rand.Reader, k.Entity.PrivateKey.PrivateKey.(*rsa.PrivateKey), crypto.SHA256, sum[:])
+	h := hash.New()
+	h.Write(data)
+	h.Write(suffix)
+	sum := h.Sum(nil)
+	value, err := rsa.SignPKCS1v15(rand.Reader, k.Entity.PrivateKey.PrivateKey.(*rsa.PrivateKey), hash, sum)
 	if err != nil {
 		panic(err)
 	}
 	body := append([]byte{3, 5}, suffix...)
 	body = binary.BigEndian.AppendUint64(body, k.Entity.PrimaryKey.KeyId)
-	body = append(body, 1, 8, sum[0], sum[1])
+	body = append(body, 1, number, sum[0], sum[1])
 	value = bytes.TrimLeft(value, "\x00")
-	bits := len(value) * 8
-	for b := value[0]; b&0x80 == 0; b <<= 1 {
-		bits--
-	}
-	body = binary.BigEndian.AppendUint16(body, uint16(bits))
+	body = binary.BigEndian.AppendUint16(body, uint16(new(big.Int).SetBytes(value).BitLen()))
 	body = append(body, value...)
 	return append(binary.BigEndian.AppendUint16([]byte{0x89}, uint16(len(body))), body...)
 }

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -29,10 +30,11 @@ type Package struct {
 	Legacy                       bool   // sign header and payload instead, and have MD5 and SHA-1 digests only
 	OpenPGP                      bool   // put the signature where version 6 has it
 
-	// What the package is like beyond that. All are called before digests are made.
-	Header  func(*Header)         // changes the header
-	Archive func([]byte) []byte   // changes the uncompressed payload
-	Entries func([]Entry) []Entry // changes the archive's entries
+	// What the package is like beyond that.
+	Header    func(*Header)         // changes the header
+	Signature func(*Header)         // changes the signature header, after its digests were made
+	Archive   func([]byte) []byte   // changes the uncompressed payload
+	Entries   func([]Entry) []Entry // changes the archive's entries
 }
 
 // A File is a file of a package. Mode has the type; without one it is a regular file.
@@ -75,7 +77,7 @@ func (p Package) Build() []byte {
 	main := header.Bytes(63)
 	var out bytes.Buffer
 	out.Write(lead(p.Name))
-	signature := p.signature(main, payload)
+	signature := p.sign(main, payload)
 	out.Write(signature)
 	out.Write(make([]byte, -len(signature)&7))
 	out.Write(main)
@@ -235,7 +237,7 @@ func (p *Package) stripped() []byte {
 		b.WriteString(data)
 		b.Write(make([]byte, -b.Len()&3))
 	}
-	b.WriteString("070701" + "00000000000000000000000000000000000000010000000000000000000000000000000000000000" + "0000000b" + "00000000" + "TRAILER!!!\x00")
+	b.WriteString("070701" + strings.Repeat("00000000", 11) + "0000000b" + "00000000" + "TRAILER!!!\x00")
 	b.Write(make([]byte, -b.Len()&3))
 	return b.Bytes()
 }
@@ -257,8 +259,8 @@ func compress(how string, data []byte) []byte {
 	return b.Bytes()
 }
 
-// signature is the signature header.
-func (p *Package) signature(header, payload []byte) []byte {
+// sign makes the signature header.
+func (p *Package) sign(header, payload []byte) []byte {
 	h := &Header{}
 	h.String(269, fmt.Sprintf("%x", sha1.Sum(header)))
 	if !p.Legacy {
@@ -276,6 +278,9 @@ func (p *Package) signature(header, payload []byte) []byte {
 		h.Strings(278, base64.StdEncoding.EncodeToString(p.Key.Sign(header)))
 	default:
 		h.Binary(268, p.Key.Sign(header))
+	}
+	if p.Signature != nil {
+		p.Signature(h)
 	}
 	return h.Bytes(62)
 }

@@ -1,0 +1,122 @@
+package repo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path"
+
+	"github.com/respin-project/respin/internal/cache"
+	"github.com/respin-project/respin/internal/fetch"
+	"github.com/respin-project/respin/internal/rpm"
+)
+
+// A Fetched is a package that is in the cache and verified.
+type Fetched struct {
+	Package *Package
+	Path    string      // of the file in the cache, where it stays until the cache is closed
+	URL     string      // where the repository has it; may hold credentials
+	Signer  *rpm.Signer // nil if the repository's signatures are not checked
+}
+
+// Fetch downloads packages, of any repositories, in parallel and verifies each
+// once: its checksum and size while it arrives, then its header, payload and
+// signature with its repository's Keys, and that it is the package that the
+// metadata said. What was verified with the same keys before is not again. The
+// result is in the order of packages.
+//
+// The error names package and repository; its cause may be an *rpm.SignatureError.
+func Fetch(ctx context.Context, f *fetch.Fetcher, packages []*Package) ([]Fetched, error) {
+	files := make([]fetch.File, len(packages))
+	for i, p := range packages {
+		files[i] = fetch.File{Name: p.NEVRA.String(), URLs: p.urls(), Digest: p.Checksum, Size: p.Size}
+	}
+	all := make([]Fetched, len(packages))
+	title := fmt.Sprintf("fetching %d packages", len(packages))
+	err := f.All(ctx, title, files, func(i int, path string) error {
+		signer, err := packages[i].verify(f.Cache, path)
+		if err != nil {
+			return packages[i].Snapshot.errorf("verifying "+files[i].Name, err)
+		}
+		all[i] = Fetched{packages[i], path, files[i].URLs[0], signer}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// urls is where the package can be had: the mirrors, then the archives.
+func (p *Package) urls() []string {
+	bases := p.Snapshot.bases
+	if p.Base != "" {
+		bases = []string{p.Base}
+	}
+	var all []string
+	for _, base := range bases {
+		all = append(all, join(base, p.Location))
+	}
+	for _, archive := range p.Snapshot.Fallbacks {
+		all = append(all, p.archived(archive)...)
+	}
+	return all
+}
+
+// FedoraArchive is the archive that keeps every package that Fedora ever built.
+const FedoraArchive = "https://kojipkgs.fedoraproject.org/packages/"
+
+// archived is where an archive that is laid out as Koji's keeps the package:
+// below NAME/VERSION/RELEASE of its source package, signed copies in
+// data/signed by the last eight digits of the key's id, and the package as it
+// was built, which is another file, not signed.
+func (p *Package) archived(archive string) []string {
+	source, err := rpm.ParseNEVRA(p.Source)
+	if err != nil {
+		return nil
+	}
+	file := p.FileName()
+	folder := path.Join(source.Name, source.Version, source.Release)
+	var all []string
+	if p.Snapshot.Keys != nil {
+		for _, key := range p.Snapshot.Keys.Keys() {
+			all = append(all, join(archive, path.Join(folder, "data/signed", key.ShortID(), p.Arch, file)))
+		}
+	}
+	return append(all, join(archive, path.Join(folder, p.Arch, file)))
+}
+
+// verifyVersion is to be counted up when verify learns to refuse more.
+const verifyVersion = "1"
+
+// verify verifies the package's file, whose checksum is known to be right,
+// unless that was done with the same keys before.
+func (p *Package) verify(c *cache.Cache, file string) (*rpm.Signer, error) {
+	keys := "none"
+	if p.Snapshot.Keys != nil {
+		keys = p.Snapshot.Keys.Digest()
+	}
+	key := cache.Key(verifyVersion, p.Checksum.String(), keys, p.NEVRA.String())
+	var signer *rpm.Signer
+	if note, _, err := c.Note("verified", key); err == nil && json.Unmarshal(note, &signer) == nil {
+		return signer, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	got, signer, err := rpm.Verify(f, p.Snapshot.Keys)
+	if err != nil {
+		return nil, err
+	}
+	if n := got.NEVRA(); n != p.NEVRA {
+		return nil, fmt.Errorf("it is %s", n)
+	}
+	note, err := json.Marshal(signer)
+	if err != nil {
+		return nil, err
+	}
+	return signer, c.SetNote("verified", key, note)
+}

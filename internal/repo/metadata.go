@@ -1,0 +1,228 @@
+package repo
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path"
+
+	"github.com/respin-project/respin/internal/cache"
+	"github.com/respin-project/respin/internal/compression"
+	"github.com/respin-project/respin/internal/fetch"
+)
+
+// maxOpen bounds what comes out of metadata files whose size repomd.xml does
+// not say, in bytes, and those whose size it says.
+const maxOpen = 4 << 30
+
+// Packages returns what the repository's primary metadata lists and its
+// Excludes and Includes leave, in the metadata's order. The slice and what it
+// points to are shared: do not modify them.
+func (s *Snapshot) Packages(ctx context.Context) ([]*Package, error) {
+	return s.packages.get(func() ([]*Package, error) {
+		filter, err := newFilter(s.Excludes, s.Includes)
+		if err != nil {
+			return nil, s.errorf("", err)
+		}
+		var all []*Package
+		err = s.read(ctx, "primary", s.record("primary"), func(r io.Reader) error {
+			return parsePrimary(r, func(p *Package) error {
+				p.Snapshot = s
+				if filter.keeps(p) {
+					all = append(all, p)
+				}
+				return nil
+			})
+		})
+		return all, err
+	})
+}
+
+// Filelists calls each for every package of filelists with all its files,
+// until each returns an error. Files that primary lists are among them. files
+// is only valid during the call; its paths may be kept.
+func (s *Snapshot) Filelists(ctx context.Context, each func(checksum cache.Digest, files []File) error) error {
+	return s.read(ctx, "filelists", s.record("filelists"), func(r io.Reader) error {
+		return parseFilelists(r, s.digestAlgorithm(ctx), each)
+	})
+}
+
+// digestAlgorithm is the algorithm of the packages' checksums, which filelists does not say.
+func (s *Snapshot) digestAlgorithm(ctx context.Context) string {
+	if all, err := s.Packages(ctx); err == nil && len(all) > 0 {
+		return all[0].Checksum.Algorithm
+	}
+	return "sha256"
+}
+
+// Comps returns the repository's groups and environments; nil if it has none.
+func (s *Snapshot) Comps(ctx context.Context) (*Comps, error) {
+	return s.comps.get(func() (c *Comps, err error) {
+		err = s.readComps(ctx, func(r io.Reader) error {
+			c, err = parseComps(r)
+			return err
+		})
+		return c, err
+	})
+}
+
+// readComps calls parse with the comps file, if there is one. It is there in
+// several forms, of which a mirror need not have all.
+func (s *Snapshot) readComps(ctx context.Context, parse func(io.Reader) error) (err error) {
+	for _, kind := range []string{"group_gz", "group_zst", "group_xz", "group"} {
+		if record := s.record(kind); record != nil {
+			if err = s.read(ctx, "comps", record, parse); !errors.Is(err, fetch.ErrNotFound) {
+				return err
+			}
+		}
+	}
+	return err
+}
+
+// Advisories returns the repository's updateinfo, in its order; nil if it has none.
+func (s *Snapshot) Advisories(ctx context.Context) ([]Advisory, error) {
+	return s.updates.get(func() (all []Advisory, err error) {
+		if r := s.record("updateinfo"); r != nil {
+			err = s.read(ctx, "updateinfo", r, func(r io.Reader) error {
+				all, err = parseUpdateinfo(r)
+				return err
+			})
+		}
+		return all, err
+	})
+}
+
+// Modules returns the repository's module metadata, uncompressed; nil if it has none.
+func (s *Snapshot) Modules(ctx context.Context) ([]byte, error) {
+	return s.modules.get(func() (data []byte, err error) {
+		if r := s.record("modules"); r != nil {
+			err = s.read(ctx, "modules", r, readWhole(&data))
+		}
+		return data, err
+	})
+}
+
+// maxWhole bounds metadata that is held in memory whole, in bytes.
+const maxWhole = 256 << 20
+
+// readWhole reads all of r into data.
+func readWhole(data *[]byte) func(io.Reader) error {
+	return func(r io.Reader) (err error) {
+		*data, err = io.ReadAll(io.LimitReader(r, maxWhole+1))
+		if err == nil && len(*data) > maxWhole {
+			err = fmt.Errorf("it is longer than %d MiB", maxWhole>>20)
+		}
+		return err
+	}
+}
+
+// record returns the record of the first of the types that there is one of.
+func (s *Snapshot) record(types ...string) *Record {
+	return (&repomd{records: s.Records}).record(types...)
+}
+
+// read downloads a metadata file and calls parse with its uncompressed
+// content, which is verified on the way: nothing of it counts unless read succeeds.
+func (s *Snapshot) read(ctx context.Context, what string, record *Record, parse func(io.Reader) error) error {
+	if record == nil {
+		return s.errorf("", fmt.Errorf("it has no %s metadata", what))
+	}
+	path, err := s.fetch(ctx, record)
+	if err != nil {
+		return s.errorf("", err)
+	}
+	if err := readFile(ctx, path, record, parse); err != nil {
+		return s.errorf("reading "+what, err)
+	}
+	return nil
+}
+
+// fetch downloads a metadata file into the cache.
+func (s *Snapshot) fetch(ctx context.Context, record *Record) (file string, err error) {
+	bases := s.bases
+	if record.Base != "" {
+		bases = []string{record.Base}
+	}
+	f := fetch.File{Name: path.Base(record.Location), Digest: record.Digest, Size: record.Size}
+	for _, base := range bases {
+		f.URLs = append(f.URLs, join(base, record.Location))
+	}
+	// All shows the progress.
+	err = s.fetcher.All(ctx, fmt.Sprintf("fetching %s of %s", record.Type, s.Name), []fetch.File{f}, func(_ int, got string) error {
+		file = got
+		return nil
+	})
+	return file, err
+}
+
+// readFile reads a compressed file whose bytes were verified already.
+func readFile(ctx context.Context, path string, record *Record, parse func(io.Reader) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	plain, err := compression.NewReader(f)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	limit := int64(maxOpen)
+	if record.OpenSize >= 0 {
+		limit = min(limit, record.OpenSize)
+	}
+	v := &verified{ctx: ctx, r: plain, left: limit}
+	if record.Open.Hex != "" {
+		v.hash = record.Open.New()
+	}
+	if err := parse(v); err != nil {
+		return err
+	}
+	// A parser that is content stops at what it needs.
+	if _, err := io.Copy(io.Discard, v); err != nil {
+		return err
+	}
+	return v.check(record)
+}
+
+// verified hashes and counts what is read, and stops at a limit.
+type verified struct {
+	ctx  context.Context
+	r    io.Reader
+	left int64
+	read int64
+	hash hash.Hash // nil if there is no digest
+}
+
+var errTooLong = errors.New("it unpacks to more than it should")
+
+func (v *verified) Read(b []byte) (int, error) {
+	if err := v.ctx.Err(); err != nil {
+		return 0, err
+	}
+	// One byte more shows that there is one.
+	n, err := v.r.Read(b[:min(int64(len(b)), v.left+1)])
+	if int64(n) > v.left {
+		return 0, errTooLong
+	}
+	v.left -= int64(n)
+	v.read += int64(n)
+	if v.hash != nil {
+		v.hash.Write(b[:n])
+	}
+	return n, err
+}
+
+func (v *verified) check(record *Record) error {
+	if record.OpenSize >= 0 && v.read != record.OpenSize {
+		return fmt.Errorf("%w: it unpacks to %d bytes instead of %d", cache.ErrBadDigest, v.read, record.OpenSize)
+	}
+	if v.hash != nil && hex.EncodeToString(v.hash.Sum(nil)) != record.Open.Hex {
+		return fmt.Errorf("%w: it does not unpack to %s", cache.ErrBadDigest, record.Open)
+	}
+	return nil
+}
