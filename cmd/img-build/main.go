@@ -114,7 +114,7 @@ func buildAll(ctx context.Context, env *cli.Env, engine *build.Engine, files []s
 func (o *options) engine(env *cli.Env) (*build.Engine, error) {
 	e := &build.Engine{
 		Report: env.Report, Output: o.output, Insecure: o.insecure, DiskSize: int64(o.diskSize),
-		Replace: map[string]string{}, Keyring: new(rpm.Keyring),
+		Replace: map[string]string{},
 		Scripts: manifest.Scripts{Network: o.network, Space: int64(o.space), Timeout: manifest.Duration(o.timeout)},
 	}
 	for _, r := range o.repos {
@@ -129,9 +129,10 @@ func (o *options) engine(env *cli.Env) (*build.Engine, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading the key: %w", err)
 		}
-		if err := e.Keyring.Add(data); err != nil {
+		if err := new(rpm.Keyring).Add(data); err != nil {
 			return nil, fmt.Errorf("reading the key %s: %w", file, err)
 		}
+		e.Keys = append(e.Keys, data)
 	}
 	if text := os.Getenv("SOURCE_DATE_EPOCH"); text != "" {
 		date, err := strconv.ParseInt(text, 10, 64)

@@ -44,6 +44,7 @@ var superOffsets = []int64{superMain, 64 << 20, 256 << 30}
 const (
 	headerBytenr    = 0x30
 	headerChunkUUID = 0x40
+	headerTransid   = 0x50
 	headerItems     = 0x60
 	headerLevel     = 0x64
 	headerSize      = 0x65
@@ -56,6 +57,7 @@ const (
 // Types of items that matter here.
 const (
 	typeInode     = 1
+	typeXattr     = 24
 	typeRoot      = 132
 	typeExtent    = 168
 	typeDevExtent = 204

@@ -138,6 +138,8 @@ func (n *normalizer) rewriteBlock(b *block) error {
 		switch k.kind {
 		case typeInode:
 			return n.rewriteInode(item)
+		case typeXattr:
+			return rewriteXattrs(item, b.data[headerTransid:headerTransid+8])
 		case typeRoot:
 			return n.rewriteRoot(item)
 		case typeDevExtent:
@@ -193,6 +195,31 @@ func (n *normalizer) rewriteInode(item []byte) error {
 func (n *normalizer) setTime(t []byte) {
 	le.PutUint64(t, uint64(n.id.Time))
 	le.PutUint32(t[8:], 0)
+}
+
+// Of the items of extended attributes, which are like a folder's: the
+// transaction, the lengths of value and name, and where the name begins.
+const (
+	entryTransid = 17
+	entryLengths = 25
+	entryName    = 30
+)
+
+// rewriteXattrs sets the transaction that added an attribute, which mkfs
+// leaves to chance, to the one that wrote the block.
+func rewriteXattrs(item, transid []byte) error {
+	for len(item) > 0 {
+		if len(item) < entryName {
+			return errTruncated
+		}
+		copy(item[entryTransid:], transid)
+		size := entryName + int(le.Uint16(item[entryLengths:])) + int(le.Uint16(item[entryLengths+2:]))
+		if size > len(item) {
+			return errTruncated
+		}
+		item = item[size:]
+	}
+	return nil
 }
 
 // Of a root item.

@@ -26,7 +26,6 @@ import (
 	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/repo"
 	"github.com/respin-project/respin/internal/report"
-	"github.com/respin-project/respin/internal/rpm"
 	"github.com/respin-project/respin/internal/sandbox"
 	"golang.org/x/sys/unix"
 )
@@ -37,7 +36,7 @@ type Engine struct {
 	Report     *report.Report
 	Output     string            // the folder that gets a folder for each image
 	Replace    map[string]string // base URLs in place of those of the kickstart's repositories, by name
-	Keyring    *rpm.Keyring      // keys that are trusted for every repository, besides the spec's
+	Keys       [][]byte          // OpenPGP keys that are trusted besides the spec's, and alone for repositories of Replace
 	Insecure   bool              // check no signatures
 	Lock       *lock.Lock        // build exactly this; nil builds the newest
 	DiskSize   int64             // bytes; 0 leaves it to the kickstart
@@ -60,8 +59,12 @@ type job struct {
 	plan      *disk.Plan
 	buildroot *buildroot.Buildroot
 	workspace *sandbox.Workspace
+	room      int64    // how much the workspace holds when no script runs, bytes
 	tree      string   // in the workspace
+	temp      string   // in the workspace: /tmp of the scripts that do not run in the tree
 	installed []record // what the transaction installed
+
+	distribution string // os-release's ID
 }
 
 // Build builds the image of a manifest and adds the sections build and

@@ -14,11 +14,13 @@ import (
 	"github.com/respin-project/respin/internal/report"
 	"github.com/respin-project/respin/internal/residue"
 	"github.com/respin-project/respin/internal/sandbox"
+	"github.com/respin-project/respin/internal/tree"
 )
 
 // makeDisk turns the tree into the raw disk.
 func (j *job) makeDisk(ctx context.Context) error {
 	b := &manifest.Build{Engine: "direct", SourceDate: j.date, Unverified: j.Insecure}
+	_, j.distribution = j.loader().System()
 	j.m.Build = b
 	var err error
 	if b.Packages, err = j.packages(ctx); err != nil {
@@ -73,16 +75,14 @@ func (j *job) assemble(ctx context.Context) (map[int]int64, error) {
 	if err := os.Mkdir(work, 0o755); err != nil {
 		return nil, err
 	}
-	// The volumes are made by renaming, so the tree moves below their folder first.
-	tree := filepath.Join(work, "tree")
-	if err := os.Rename(j.tree, tree); err != nil {
+	ordered := filepath.Join(work, "tree")
+	if err := tree.Order(j.tree, ordered); err != nil {
 		return nil, err
 	}
-	j.tree = tree
+	j.tree = ordered
 	output := filepath.Join(j.folder, j.diskName())
-	// The loader reads the tree's modules and kernels no more, only the plan.
 	maker := disk.Maker{
-		Plan: j.plan, Arch: j.m.Image.Arch, Tools: j.buildroot.Root, Tree: tree, Work: work, Output: output,
+		Plan: j.plan, Arch: j.m.Image.Arch, Tools: j.buildroot.Root, Tree: j.tree, Work: work, Output: output,
 		Date: time.Unix(j.date, 0), Seed: j.seed, Report: j.Report,
 	}
 	used, err := maker.Make(ctx)

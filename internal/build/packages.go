@@ -20,7 +20,7 @@ import (
 )
 
 // treeVersion changes when the same packages and settings give another tree.
-const treeVersion = "1"
+const treeVersion = "2"
 
 // A record is a package of the transaction, as it is kept beside a tree.
 type record struct {
@@ -71,7 +71,10 @@ func (j *job) treeKey(q install.Request) (string, error) {
 		}
 	}
 	for _, s := range j.snapshots {
-		parts = append(parts, s.Name, s.Repomd.String(), s.Keys.Digest())
+		parts = append(parts, s.Name, s.Repomd.String())
+		if s.Keys != nil {
+			parts = append(parts, s.Keys.Digest())
+		}
 	}
 	if j.Lock != nil {
 		digest, err := j.Lock.Digest()

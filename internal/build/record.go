@@ -119,7 +119,7 @@ func (j *job) record(context.Context) error {
 	if err != nil {
 		return err
 	}
-	bill, err := sbom.Text(j.m.Image, b, j.distribution(), j.m.Kickstart.Digest)
+	bill, err := sbom.Text(j.m.Image, b, j.distribution, j.m.Kickstart.Digest)
 	if err != nil {
 		return err
 	}
@@ -185,12 +185,6 @@ func packageList(all []manifest.Package) []byte {
 		fmt.Fprintf(&b, "%s %d\n", p.NEVRA(), p.Installed)
 	}
 	return b.Bytes()
-}
-
-// distribution is the image's os-release ID.
-func (j *job) distribution() string {
-	_, id := j.loader().System()
-	return id
 }
 
 // locked returns the packages of a lock's list as the repositories have them.

@@ -136,22 +136,30 @@ func names(all []repo.Repository) string {
 	return strings.Join(list, ", ")
 }
 
-// keys returns the keys that a repository's packages must be signed with.
+// keys returns the keys that a repository's packages must be signed with: the
+// spec's and those given with --key; the latter alone where --repo put another
+// repository in its place.
 func (j *job) keys(ctx context.Context, repository string) (*rpm.Keyring, error) {
 	if j.Insecure {
 		return nil, nil
 	}
-	keyring := rpm.Merge(j.Keyring)
-	if j.m.Spec != nil {
+	keyring := new(rpm.Keyring)
+	for _, data := range j.Keys {
+		if err := keyring.Add(data); err != nil {
+			return nil, fmt.Errorf("reading a key: %w", err)
+		}
+	}
+	_, replaced := j.Replace[repository]
+	if j.m.Spec != nil && !(replaced && len(j.Keys) > 0) {
 		for _, k := range j.m.Spec.Keys {
 			if len(k.Repositories) > 0 && !slices.Contains(k.Repositories, repository) {
 				continue
 			}
 			data, err := j.readKey(ctx, k)
-			if err != nil {
-				return nil, fmt.Errorf("reading the key %s: %w", k.URL, err)
+			if err == nil {
+				err = keyring.Add(data, k.Fingerprint)
 			}
-			if err := keyring.Add(data, k.Fingerprint); err != nil {
+			if err != nil {
 				return nil, fmt.Errorf("reading the key %s: %w", k.URL, err)
 			}
 		}

@@ -19,7 +19,7 @@ import (
 )
 
 // version changes when the same packages are made into a different buildroot.
-const version = "1"
+const version = "2"
 
 // Basic is what every build needs, whatever its disk looks like.
 var Basic = []Want{
@@ -88,6 +88,14 @@ func unpack(ctx context.Context, f *fetch.Fetcher, packages []*repo.Package, roo
 	return finish(ctx, root)
 }
 
+// rpmMacros settle what rpm can do in a sandbox: an ordinary user may not
+// change what the three folders are mounted over, and scriptlets, which are in
+// namespaces already, cannot make more of them nor talk to the host's systemd.
+const rpmMacros = `%_netsharedpath /sys:/proc:/dev
+%__transaction_unshare %{nil}
+%__transaction_systemd_inhibit %{nil}
+`
+
 // finish does what scriptlets would have done, as far as a buildroot needs it.
 func finish(ctx context.Context, root string) error {
 	r, err := os.OpenRoot(root)
@@ -103,8 +111,7 @@ func finish(ctx context.Context, root string) error {
 		}
 	}
 	for name, text := range map[string]string{
-		// An ordinary user may not change what these are mounted over.
-		"etc/rpm/macros.respin":    "%_netsharedpath /sys:/proc:/dev\n",
+		"etc/rpm/macros.respin":    rpmMacros,
 		"etc/rpm/macros.languages": "", // a build may mount its own over it
 		"etc/machine-id":           "",
 		"etc/resolv.conf":          "",

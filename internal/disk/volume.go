@@ -6,18 +6,18 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/respin-project/respin/internal/tree"
 	"golang.org/x/sys/unix"
 )
 
-// split moves what belongs to other file systems out of the tree, deepest
+// split moves what belongs to other file systems out of the tree at root, deepest
 // mount points first, and leaves an empty folder in each one's place. It
 // returns the folder with the contents of each partition's file system, by the
 // partition's number; all are below work, which must be on the tree's file system.
 //
 // The top folder of a btrfs with subvolumes holds a folder for each of them.
-func (p *Plan) split(tree, work string) (map[int]string, error) {
+func (p *Plan) split(root, work string) (map[int]string, error) {
 	tops := map[int]string{}
 	for i := range p.Partitions {
 		part := &p.Partitions[i]
@@ -45,7 +45,7 @@ func (p *Plan) split(tree, work string) (map[int]string, error) {
 		if m.Subvolume != nil {
 			to = filepath.Join(to, m.Subvolume.Name)
 		}
-		if err := moveOut(filepath.Join(tree, m.Path), to, m.Path == "/"); err != nil {
+		if err := moveOut(filepath.Join(root, m.Path), to, m.Path == "/"); err != nil {
 			return nil, fmt.Errorf("setting apart what belongs on %s: %w", m.Path, err)
 		}
 	}
@@ -75,40 +75,7 @@ func moveOut(from, to string, root bool) error {
 	if err := os.Mkdir(from, 0o755); err != nil {
 		return err
 	}
-	return copyAttributes(to, from)
-}
-
-// copyAttributes gives a folder the owner, mode, extended attributes and times of another.
-func copyAttributes(from, to string) error {
-	var st unix.Stat_t
-	if err := unix.Lstat(from, &st); err != nil {
-		return err
-	}
-	if err := unix.Lchown(to, int(st.Uid), int(st.Gid)); err != nil {
-		return err
-	}
-	if err := unix.Chmod(to, st.Mode&0o7777); err != nil {
-		return err
-	}
-	names := make([]byte, 64<<10)
-	n, err := unix.Llistxattr(from, names)
-	if err != nil {
-		return err
-	}
-	for name := range strings.SplitSeq(strings.Trim(string(names[:n]), "\x00"), "\x00") {
-		if name == "" {
-			continue
-		}
-		value := make([]byte, 64<<10)
-		n, err := unix.Lgetxattr(from, name, value)
-		if err != nil {
-			return err
-		}
-		if err := unix.Lsetxattr(to, name, value[:n], 0); err != nil {
-			return fmt.Errorf("setting %s of %s: %w", name, to, err)
-		}
-	}
-	return unix.UtimesNanoAt(unix.AT_FDCWD, to, []unix.Timespec{st.Atim, st.Mtim}, 0)
+	return tree.CopyAttributes(to, from)
 }
 
 // usage returns how many bytes the files below dir take in blocks of 4 KiB,

@@ -123,7 +123,8 @@ func (f File) name() string {
 
 // All downloads files in parallel, those that are in the cache excepted, and
 // calls done for each as it arrives, from several goroutines at once. It stops at the first
-// error, of a download or of done, and returns it. title is the task's title in the report.
+// error, of a download or of done, and returns it. title is the task's title in
+// the report; without one nothing is shown.
 func (f *Fetcher) All(ctx context.Context, title string, files []File, done func(i int, path string) error) error {
 	f.start()
 	var missing []int
@@ -138,9 +139,13 @@ func (f *Fetcher) All(ctx context.Context, title string, files []File, done func
 		missing = append(missing, i)
 		total += max(file.Size, 0)
 	}
+	shown := f.Report
+	if title == "" {
+		shown = nil
+	}
 	var task *report.Task
 	if len(missing) > 0 {
-		task = f.Report.Task(title, total, report.Bytes)
+		task = shown.Task(title, total, report.Bytes)
 		defer task.Drop()
 	}
 	for _, i := range missing {

@@ -133,8 +133,8 @@ func (in *Installer) configure(dir string, q Request) error {
 		set("strict", 0)
 	}
 	files := map[string]string{"dnf.conf": b.String(), "macros": languages(q.Languages)}
-	for _, s := range in.Snapshots {
-		text, key := repository(s)
+	for i, s := range in.Snapshots {
+		text, key := repository(s, i)
 		files["repos/"+s.Name+".repo"] = text
 		files["keys/"+s.Name] = key
 	}
@@ -168,11 +168,13 @@ func languages(names []string) string {
 	return "%_install_langs " + strings.Join(names, ":") + "\n"
 }
 
-// repository returns the text of a repository's .repo file and of its keys.
-func repository(s *repo.Snapshot) (text, keys string) {
+// repository returns the text of the i-th repository's .repo file and of its
+// keys. Of packages that several repositories have, dnf would take whichever
+// was loaded first; costs that rise decide for the first one.
+func repository(s *repo.Snapshot, i int) (text, keys string) {
 	var b, k strings.Builder
 	fmt.Fprintf(&b, "[%s]\nname=%s\nbaseurl=%s/%s/\nenabled=1\n", s.Name, s.Name, sandbox.ServeURL, s.Name)
-	fmt.Fprintf(&b, "cost=%d\npriority=%d\n", orDefault(s.Cost, 1000), orDefault(s.Priority, 99))
+	fmt.Fprintf(&b, "cost=%d\npriority=%d\n", orDefault(s.Cost, 1000+i), orDefault(s.Priority, 99))
 	if s.Keys == nil {
 		b.WriteString("gpgcheck=0\n")
 		return b.String(), ""

@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/respin-project/respin/internal/fetch"
 	"github.com/respin-project/respin/internal/repo"
@@ -56,7 +57,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, err)
 		return
 	}
-	http.ServeFile(w, r, file)
+	defer file.Close()
+	http.ServeContent(w, r, location, time.Time{}, file)
 }
 
 func (s *server) servePackage(w http.ResponseWriter, r *http.Request, p *repo.Package) {

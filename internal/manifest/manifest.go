@@ -165,7 +165,7 @@ type Artifact struct {
 	MediaType          string `json:"media_type,omitempty"`          // IANA's, or the field's usual one
 	Size               int64  `json:"size"`                          // of the file, bytes
 	VirtualSize        int64  `json:"virtual_size,omitempty"`        // of the disk in it, bytes
-	SHA256             string `json:"sha256"`                        // of the file, hex
+	SHA256             string `json:"sha256,omitempty"`              // of the file, hex; missing from a raw disk that was just made, see docs/decisions.md
 	UncompressedSHA256 string `json:"uncompressed_sha256,omitempty"` // of the raw disk in it, hex
 }
 

@@ -33,7 +33,10 @@ func Fetch(ctx context.Context, f *fetch.Fetcher, packages []*Package) ([]Fetche
 		files[i] = fetch.File{Name: p.NEVRA.String(), URLs: p.urls(), Digest: p.Checksum, Size: p.Size}
 	}
 	all := make([]Fetched, len(packages))
-	title := fmt.Sprintf("fetching %d packages", len(packages))
+	title := ""
+	if len(packages) > 1 {
+		title = fmt.Sprintf("fetching %d packages", len(packages))
+	}
 	err := f.All(ctx, title, files, func(i int, path string) error {
 		signer, err := packages[i].verify(f.Cache, path)
 		if err != nil {

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -139,6 +140,28 @@ func (s *Snapshot) read(ctx context.Context, what string, record *Record, parse 
 		return s.errorf("reading "+what, err)
 	}
 	return nil
+}
+
+// Metadata opens a metadata file as it was verified, by its location relative
+// to the repository's URL: repomd.xml, or the file of one of Records, which is
+// downloaded if need be. The error is fetch.ErrNotFound if there is no such file.
+func (s *Snapshot) Metadata(ctx context.Context, location string) (io.ReadSeekCloser, error) {
+	if location == repomdPath {
+		return struct {
+			io.ReadSeeker
+			io.Closer
+		}{bytes.NewReader(s.repomd), io.NopCloser(nil)}, nil
+	}
+	for i := range s.Records {
+		if s.Records[i].Location == location {
+			path, err := s.fetch(ctx, &s.Records[i])
+			if err != nil {
+				return nil, s.errorf("", err)
+			}
+			return os.Open(path)
+		}
+	}
+	return nil, s.errorf("", fmt.Errorf("%s: %w", location, fetch.ErrNotFound))
 }
 
 // fetch downloads a metadata file into the cache.

@@ -64,6 +64,7 @@ type Snapshot struct {
 	Records  []Record     // in its order
 
 	fetcher  *fetch.Fetcher
+	repomd   []byte   // repomd.xml itself
 	bases    []string // URL first, then the others
 	packages lazy[[]*Package]
 	comps    lazy[*Comps]
@@ -161,6 +162,7 @@ func (s *Snapshot) open(ctx context.Context) error {
 	if index, err = parseRepomd(data); err != nil {
 		return err
 	}
+	s.repomd = data
 	s.Repomd, s.Newest, s.Revision, s.Records = cache.SHA256(data), index.newest(), index.revision, index.records
 	s.bases = append([]string{s.URL}, slices.DeleteFunc(bases, func(b string) bool { return b == s.URL })...)
 	s.bases = s.bases[:min(len(s.bases), mirrorsToTry)]

@@ -17,12 +17,14 @@ func TestLines(t *testing.T) {
 	r, out := newReport(Lines, nil)
 	r.Printf("one\ntwo %d", 2)
 	r.Warn(Place{File: "a.ks", Line: 3}, "odd")
+	r.Task("quick", 1, Items).Done()
 	task := r.Task("fetching", 2048, Bytes)
+	task.start = task.start.Add(-500 * time.Millisecond)
 	task.Add(2048)
 	task.Done()
 	task.Done()
 	task.Drop()
-	want := "img-test: one\nimg-test: two 2\nimg-test: warning: odd\nimg-test: fetching: 2.0 KiB in 0.0 s\n"
+	want := "img-test: one\nimg-test: two 2\nimg-test: warning: odd\nimg-test: fetching: 2.0 KiB in 0.5 s\n"
 	if out.String() != want {
 		t.Errorf("got %q, want %q", out, want)
 	}
@@ -80,12 +82,13 @@ func TestTerminalIsShared(t *testing.T) {
 	draw(a)
 	b.Printf("hello from b")
 	draw(a)
+	t1.start = t1.start.Add(-time.Second)
 	t1.Done()
 	b.Printf("and again")
 	draw(a)
 	t2.Drop()
 	a.Close()
-	want := []string{"b: hello from b", "a: one: 0.0 s", "b: and again", ""}
+	want := []string{"b: hello from b", "a: one: 1.0 s", "b: and again", ""}
 	if got := s.rows(); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("screen shows %q, want %q", got, want)
 	}

@@ -20,6 +20,7 @@ const (
 const (
 	frameInterval = 100 * time.Millisecond // between two frames on a terminal
 	lineInterval  = 5 * time.Second        // between two plain lines of one task
+	worthSaying   = 300 * time.Millisecond // what took less needs no line when it is done
 )
 
 // A Task is one piece of long work.
@@ -81,7 +82,8 @@ func (t *Task) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Done ends the task and writes what it came to. A second call does nothing.
+// Done ends the task and writes what it came to, unless it was over in no time.
+// A second call does nothing.
 func (t *Task) Done() { t.end(true) }
 
 // Drop ends the task and writes nothing: an error will say why.
@@ -104,8 +106,8 @@ func (t *Task) end(finished bool) {
 		close(r.stop)
 		r.stop = nil
 	}
-	if finished && !r.quiet {
-		r.print(t.result(time.Since(t.start)))
+	if elapsed := time.Since(t.start); finished && !r.quiet && elapsed >= worthSaying {
+		r.print(t.result(elapsed))
 	} else {
 		io.WriteString(r.w, r.clear())
 		r.redraw(time.Now())

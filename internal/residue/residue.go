@@ -5,6 +5,7 @@ package residue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -28,7 +29,7 @@ var removed = []string{
 	"var/lib/dbus/machine-id",
 
 	// Caches and logs of the installation.
-	"var/cache/dnf", "var/cache/libdnf5", "var/cache/yum", "var/cache/ldconfig/aux-cache",
+	"var/cache/dnf/*", "var/cache/libdnf5/*", "var/cache/yum/*", "var/cache/ldconfig/aux-cache",
 	"var/log/dnf*.log*", "var/log/hawkey.log*", "var/log/dnf5.log*", "var/log/journal/*",
 	"var/lib/dnf/repos", "var/lib/dnf/*.lock*",
 	"root/.bash_history", "root/.dnf5", "root/.cache",
@@ -119,15 +120,17 @@ func forgetMachine(tree string) error {
 	return r.WriteFile("etc/machine-id", nil, 0o444)
 }
 
-// settleDatabase leaves the RPM database in one file: its log is written back
-// and its shared-memory index, which is made anew when needed, goes.
+// settleDatabase leaves the RPM database in one file: its log is written back,
+// and its shared-memory index, which is made anew when needed, goes. Without
+// the two only root could open the database, for as long as it says that it
+// has a log; so it says so no more. The next transaction turns the log on again.
 func settleDatabase(ctx context.Context, tree, tools string) error {
 	for _, dir := range []string{"usr/lib/sysimage/rpm", "var/lib/rpm"} {
 		path := filepath.Join(tree, dir, "rpmdb.sqlite")
 		if st, err := os.Lstat(path); err != nil || !st.Mode().IsRegular() {
 			continue
 		}
-		if st, err := os.Stat(path + "-wal"); err == nil && st.Size() > 0 {
+		if logged(path) {
 			cmd := sandbox.Command{
 				Root: tools, ReadOnly: true, Env: sandbox.Environment(),
 				Args:   []string{"rpmdb", "--root=/target", "--initdb"},
@@ -136,17 +139,52 @@ func settleDatabase(ctx context.Context, tree, tools string) error {
 			if _, err := cmd.Output(ctx); err != nil {
 				return fmt.Errorf("writing back the RPM database: %w", err)
 			}
-			if st, err := os.Stat(path + "-wal"); err == nil && st.Size() > 0 {
-				return fmt.Errorf("writing back the RPM database: %d bytes are left in its log", st.Size())
-			}
+		}
+		if logged(path) {
+			return errors.New("writing back the RPM database: its log is not empty")
 		}
 		for _, suffix := range []string{"-wal", "-shm"} {
 			if err := os.Remove(path + suffix); err != nil && !os.IsNotExist(err) {
 				return err
 			}
 		}
+		if err := withoutLog(path); err != nil {
+			return fmt.Errorf("settling the RPM database: %w", err)
+		}
 	}
 	return nil
+}
+
+// logged reports whether a database has a write-ahead log that holds something.
+func logged(path string) bool {
+	st, err := os.Stat(path + "-wal")
+	return err == nil && st.Size() > 0
+}
+
+// withoutLog changes the header of an SQLite database without pending changes
+// from "has a write-ahead log" to "has none": the versions for writing and
+// reading at offsets 18 and 19 (https://www.sqlite.org/fileformat.html).
+func withoutLog(path string) error {
+	const magic, versions = "SQLite format 3\x00", 18
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	header := make([]byte, versions+2)
+	if _, err := f.ReadAt(header, 0); err != nil {
+		return err
+	}
+	if string(header[:len(magic)]) != magic {
+		return errors.New("it is no SQLite database")
+	}
+	if header[versions] != 2 || header[versions+1] != 2 {
+		return nil
+	}
+	if _, err := f.WriteAt([]byte{1, 1}, versions); err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // Clamp sets every time in the tree that is later than date, seconds since

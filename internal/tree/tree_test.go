@@ -136,6 +136,47 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// Two equal trees that were made in different orders list their entries alike.
+func TestOrder(t *testing.T) {
+	list := func(names ...string) []string {
+		dir := workspace(t)
+		for _, name := range names {
+			path := filepath.Join(dir, "from", name)
+			if err := os.MkdirAll(filepath.Dir(path), 0o711); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := listing(t, filepath.Join(dir, "from"))
+		if err := Order(filepath.Join(dir, "from"), filepath.Join(dir, "to")); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, listing(t, filepath.Join(dir, "to"))); diff != "" {
+			t.Error(diff)
+		}
+		var all []string
+		for _, sub := range []string{".", "d"} {
+			f, err := os.Open(filepath.Join(dir, "to", sub))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			names, err := f.Readdirnames(-1) // as the file system has them
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, names...)
+		}
+		return all
+	}
+	one, other := list("a", "b", "d/x", "c", "d/y"), list("d/y", "c", "d/x", "b", "a")
+	if diff := cmp.Diff(one, other); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // An archive that someone tampered with does not get out of the folder.
 func TestEscapes(t *testing.T) {
 	outside := t.TempDir()
