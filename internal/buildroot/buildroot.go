@@ -30,6 +30,7 @@ var Basic = []Want{
 	{Names: []string{"glibc-common", "/usr/sbin/ldconfig"}, Optional: true},
 	{Names: []string{"/usr/sbin/setfiles"}, Optional: true},
 	{Names: []string{"util-linux"}, Optional: true},
+	{Names: []string{"/usr/bin/sqlite3"}, Optional: true},
 }
 
 // A Buildroot is a folder of the cache; it must not be written to.

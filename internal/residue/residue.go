@@ -5,11 +5,11 @@ package residue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/respin-project/respin/internal/sandbox"
 	"golang.org/x/sys/unix"
@@ -63,7 +63,7 @@ func Remove(ctx context.Context, tree, tools string) error {
 	if err := forgetMachine(tree); err != nil {
 		return err
 	}
-	return settleDatabase(ctx, tree, tools)
+	return settleDatabases(ctx, tree, tools)
 }
 
 // removeOwn removes a path of the tree, through no link that leads out of it.
@@ -120,71 +120,40 @@ func forgetMachine(tree string) error {
 	return r.WriteFile("etc/machine-id", nil, 0o444)
 }
 
-// settleDatabase leaves the RPM database in one file: its log is written back,
-// and its shared-memory index, which is made anew when needed, goes. Without
-// the two only root could open the database, for as long as it says that it
-// has a log; so it says so no more. The next transaction turns the log on again.
-func settleDatabase(ctx context.Context, tree, tools string) error {
-	for _, dir := range []string{"usr/lib/sysimage/rpm", "var/lib/rpm"} {
-		path := filepath.Join(tree, dir, "rpmdb.sqlite")
-		if st, err := os.Lstat(path); err != nil || !st.Mode().IsRegular() {
-			continue
+// databases are where package managers keep theirs.
+var databases = []string{"usr/lib/sysimage/rpm/*.sqlite", "var/lib/rpm/*.sqlite", "usr/lib/sysimage/libdnf5/*.sqlite", "var/lib/dnf/*.sqlite"}
+
+// settleDatabases leaves each database in one file. Beside it they have a log
+// of what is not yet written back and an index in shared memory, which differ
+// from build to build; without these two nobody but root could open a database
+// that says it has a log, so SQLite itself has to do away with it.
+func settleDatabases(ctx context.Context, tree, tools string) error {
+	if _, err := os.Stat(filepath.Join(tools, "usr/bin/sqlite3")); err != nil {
+		return nil // as they are they work too
+	}
+	for _, pattern := range databases {
+		found, err := filepath.Glob(filepath.Join(tree, pattern))
+		if err != nil {
+			return err
 		}
-		if logged(path) {
+		for _, path := range found {
+			if st, err := os.Lstat(path); err != nil || !st.Mode().IsRegular() {
+				continue
+			}
+			name := strings.TrimPrefix(path, tree)
 			cmd := sandbox.Command{
 				Root: tools, ReadOnly: true, Env: sandbox.Environment(),
-				Args:   []string{"rpmdb", "--root=/target", "--initdb"},
+				Args:   []string{"sqlite3", "/target" + name, "PRAGMA journal_mode=DELETE"},
 				Mounts: []sandbox.Mount{{Source: tree, Target: "/target"}},
 			}
-			if _, err := cmd.Output(ctx); err != nil {
-				return fmt.Errorf("writing back the RPM database: %w", err)
+			if output, err := cmd.Output(ctx); err != nil {
+				return fmt.Errorf("settling %s: %w", name, err)
+			} else if strings.TrimSpace(output) != "delete" {
+				return fmt.Errorf("settling %s: sqlite3 says %q", name, output)
 			}
-		}
-		if logged(path) {
-			return errors.New("writing back the RPM database: its log is not empty")
-		}
-		for _, suffix := range []string{"-wal", "-shm"} {
-			if err := os.Remove(path + suffix); err != nil && !os.IsNotExist(err) {
-				return err
-			}
-		}
-		if err := withoutLog(path); err != nil {
-			return fmt.Errorf("settling the RPM database: %w", err)
 		}
 	}
 	return nil
-}
-
-// logged reports whether a database has a write-ahead log that holds something.
-func logged(path string) bool {
-	st, err := os.Stat(path + "-wal")
-	return err == nil && st.Size() > 0
-}
-
-// withoutLog changes the header of an SQLite database without pending changes
-// from "has a write-ahead log" to "has none": the versions for writing and
-// reading at offsets 18 and 19 (https://www.sqlite.org/fileformat.html).
-func withoutLog(path string) error {
-	const magic, versions = "SQLite format 3\x00", 18
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	header := make([]byte, versions+2)
-	if _, err := f.ReadAt(header, 0); err != nil {
-		return err
-	}
-	if string(header[:len(magic)]) != magic {
-		return errors.New("it is no SQLite database")
-	}
-	if header[versions] != 2 || header[versions+1] != 2 {
-		return nil
-	}
-	if _, err := f.WriteAt([]byte{1, 1}, versions); err != nil {
-		return err
-	}
-	return f.Close()
 }
 
 // Clamp sets every time in the tree that is later than date, seconds since
