@@ -39,13 +39,11 @@ func (s *Snapshot) Write(ctx context.Context, dir string, packages []*Package, o
 		o.Place = Place
 	}
 	w := &writer{s: s, dir: dir, options: o, wanted: map[string]*Package{}}
-	for _, p := range packages {
-		if p.Snapshot != s {
-			return s.errorf("writing "+dir, fmt.Errorf("%s is of another repository", p.NEVRA))
-		}
-		w.wanted[p.Checksum.Hex] = p
+	err := w.choose(packages)
+	if err == nil {
+		err = w.write(ctx)
 	}
-	if err := w.write(ctx); err != nil {
+	if err != nil {
 		return s.errorf("writing "+dir, err)
 	}
 	return nil
@@ -57,6 +55,23 @@ type writer struct {
 	options WriteOptions
 	wanted  map[string]*Package // by checksum
 	index   bytes.Buffer        // repomd.xml, the records
+}
+
+// choose notes which packages are wanted.
+func (w *writer) choose(packages []*Package) error {
+	places := map[string]*Package{}
+	for _, p := range packages {
+		if p.Snapshot != w.s {
+			return fmt.Errorf("%s is of another repository", p.NEVRA)
+		}
+		place := w.options.Place(p)
+		if other := places[place]; other != nil && other.Checksum != p.Checksum {
+			return fmt.Errorf("%s and %s would both be at %s", other.NEVRA, p.NEVRA, place)
+		}
+		places[place] = p
+		w.wanted[p.Checksum.Hex] = p
+	}
+	return nil
 }
 
 func (w *writer) write(ctx context.Context) error {

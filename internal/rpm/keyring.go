@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -56,8 +57,8 @@ func (k *Keyring) Add(data []byte, fingerprints ...string) error {
 			return err
 		}
 	}
-	for missing := range wanted {
-		return hint.Wrap(fmt.Errorf("key %s is not among the keys", missing), "they are %s", strings.Join(found, ", "))
+	if missing := slices.Sorted(maps.Keys(wanted)); len(missing) > 0 {
+		return hint.Wrap(fmt.Errorf("key %s is not among the keys", missing[0]), "they are %s", strings.Join(found, ", "))
 	}
 	return nil
 }

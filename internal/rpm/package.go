@@ -20,7 +20,8 @@ import (
 // A Package is what a package file says about itself, before its payload.
 // It is not modified after reading and may be used by several goroutines.
 type Package struct {
-	// Path is the file it was read from by ReadFile, empty after Read.
+	// Path is the file that it was read from by ReadFile. After Read and Verify
+	// it is empty; who knows the file can set it.
 	Path string
 
 	Signature *Header // the signature header: digests and signatures of what follows

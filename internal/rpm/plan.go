@@ -3,8 +3,10 @@ package rpm
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -130,8 +132,8 @@ func (p *plan) claimAll() error {
 	if err != nil {
 		return err
 	}
-	for real, c := range p.claims {
-		if _, folder := p.folders[real]; folder && p.file(c).Mode&modeType != modeDir {
+	for _, real := range slices.Sorted(maps.Keys(p.folders)) {
+		if c, ok := p.claims[real]; ok && p.file(c).Mode&modeType != modeDir {
 			return fmt.Errorf("unpacking %s: %s is a file, but other files are in it", p.packages[c.pkg].NEVRA(), real)
 		}
 	}

@@ -66,3 +66,13 @@ func (h *Header) Bytes(region uint32) []byte {
 	head, _ := binary.Append([]byte{0x8e, 0xad, 0xe8, 1, 0, 0, 0, 0}, binary.BigEndian, []uint32{uint32(len(index) / 16), uint32(len(data))})
 	return append(append(head, index...), data...)
 }
+
+// Value returns the data of a tag, nil if it is not there.
+func (h *Header) Value(t uint32) []byte {
+	for _, x := range h.tags {
+		if x.tag == t {
+			return x.data
+		}
+	}
+	return nil
+}
