@@ -113,6 +113,11 @@ func (p *Package) IsSource() bool {
 	return p.Header.Has(tagSourcePackage) || !p.Header.Has(SourceRPM)
 }
 
+// HeaderRange is where the header begins and ends in the file, in bytes.
+func (p *Package) HeaderRange() (start, end int64) {
+	return p.payload - int64(len(p.Header.blob)), p.payload
+}
+
 // Payload returns the uncompressed payload, a cpio archive, of a package that
 // Read left r at. Close frees the decompressor; it does not close r.
 //
