@@ -55,63 +55,60 @@ func (f *Fetcher) transfer(ctx context.Context, from string, p *cache.Partial, s
 	return nil
 }
 
-// open begins to read the file at a URL where p ends.
+// open begins to read the file at a URL where p ends, or from its beginning if
+// what p has is not known to be of the same version.
 func (f *Fetcher) open(ctx context.Context, from string, p *cache.Partial, size int64, task *report.Task) (io.ReadCloser, error) {
 	restart := func() error {
 		credit(task, -p.Len())
 		return p.Reset()
 	}
-	if path, local := localPath(from); local {
-		if err := restart(); err != nil {
-			return nil, err
-		}
-		return openLocal(path)
-	}
-	known := version{}
-	json.Unmarshal([]byte(p.Note()), &known)
+	path, local := localPath(from)
 	validator := ""
-	if p.Len() > 0 && known.URL == from {
+	if known := (version{}); json.Unmarshal([]byte(p.Note()), &known) == nil && known.URL == from && p.Len() > 0 && !local {
 		validator = known.ETag + known.Modified
-	}
-	if validator == "" && p.Len() > 0 {
-		if err := restart(); err != nil {
-			return nil, err
-		}
 	}
 	header := http.Header{}
 	if validator != "" {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", p.Len()))
 		header.Set("If-Range", validator)
+	} else if err := restart(); err != nil {
+		return nil, err
+	}
+	if local {
+		return openLocal(path)
 	}
 	response, err := f.get(ctx, from, header, false)
 	if err != nil {
 		return nil, err
 	}
-	switch response.StatusCode {
-	case http.StatusOK:
-		if err = restart(); err == nil {
-			err = note(p, from, response)
-		}
-		if n := response.ContentLength; err == nil && size >= 0 && n >= 0 && n != size {
-			err = fmt.Errorf("the server has %d bytes instead of %d", n, size)
-		}
-	case http.StatusPartialContent:
-		want := fmt.Sprintf("bytes %d-", p.Len())
-		if got := response.Header.Get("Content-Range"); validator == "" || !strings.HasPrefix(got, want) {
-			restart()
-			err = temporary{fmt.Errorf("the server sends %q instead of what follows", got)}
-		}
-	case http.StatusRequestedRangeNotSatisfiable:
-		restart()
-		err = temporary{errors.New("the file has changed at the server")}
-	default:
-		err = answer(response)
-	}
-	if err != nil {
+	if err := begin(response, from, p, size, restart); err != nil {
 		response.Body.Close()
 		return nil, err
 	}
 	return response.Body, nil
+}
+
+// begin makes sure that the body of the response is what belongs behind p's end.
+func begin(response *http.Response, from string, p *cache.Partial, size int64, restart func() error) error {
+	switch response.StatusCode {
+	case http.StatusOK:
+		if n := response.ContentLength; size >= 0 && n >= 0 && n != size {
+			return fmt.Errorf("the server has %d bytes instead of %d", n, size)
+		}
+		if err := restart(); err != nil {
+			return err
+		}
+		return note(p, from, response)
+	case http.StatusPartialContent:
+		got, asked := response.Header.Get("Content-Range"), response.Request.Header.Get("Range") != ""
+		if asked && strings.HasPrefix(got, fmt.Sprintf("bytes %d-", p.Len())) {
+			return nil
+		}
+		return errors.Join(restart(), temporary{fmt.Errorf("the server sends %q instead of what follows", got)})
+	case http.StatusRequestedRangeNotSatisfiable:
+		return errors.Join(restart(), temporary{errors.New("the file has changed at the server")})
+	}
+	return answer(response)
 }
 
 // note remembers which version of the file the bytes that follow are of.

@@ -159,9 +159,6 @@ func (s *Snapshot) open(ctx context.Context) error {
 			return err
 		}
 	}
-	if index, err = parseRepomd(data); err != nil {
-		return err
-	}
 	s.repomd = data
 	s.Repomd, s.Newest, s.Revision, s.Records = cache.SHA256(data), index.newest(), index.revision, index.records
 	s.bases = append([]string{s.URL}, slices.DeleteFunc(bases, func(b string) bool { return b == s.URL })...)

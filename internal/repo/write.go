@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"html"
 	"io"
 	"os"
 	"path"
@@ -39,13 +38,11 @@ func (s *Snapshot) Write(ctx context.Context, dir string, packages []*Package, o
 		o.Place = Place
 	}
 	w := &writer{s: s, dir: dir, options: o, wanted: map[string]*Package{}}
-	for _, p := range packages {
-		if p.Snapshot != s {
-			return s.errorf("writing "+dir, fmt.Errorf("%s is of another repository", p.NEVRA))
-		}
-		w.wanted[p.Checksum.Hex] = p
+	err := w.choose(packages)
+	if err == nil {
+		err = w.write(ctx)
 	}
-	if err := w.write(ctx); err != nil {
+	if err != nil {
 		return s.errorf("writing "+dir, err)
 	}
 	return nil
@@ -57,6 +54,31 @@ type writer struct {
 	options WriteOptions
 	wanted  map[string]*Package // by checksum
 	index   bytes.Buffer        // repomd.xml, the records
+}
+
+// choose notes which packages are wanted.
+func (w *writer) choose(packages []*Package) error {
+	places := map[string]*Package{}
+	for _, p := range packages {
+		if p.Snapshot != w.s {
+			return fmt.Errorf("%s is of another repository", p.NEVRA)
+		}
+		if _, err := w.place(places, p); err != nil {
+			return err
+		}
+		w.wanted[p.Checksum.Hex] = p
+	}
+	return nil
+}
+
+// place returns where a package belongs, unless another does.
+func (w *writer) place(places map[string]*Package, p *Package) (string, error) {
+	place := w.options.Place(p)
+	if other := places[place]; other != nil && other.Checksum != p.Checksum {
+		return "", fmt.Errorf("%s and %s would both be at %s", other.NEVRA, p.NEVRA, place)
+	}
+	places[place] = p
+	return place, nil
 }
 
 func (w *writer) write(ctx context.Context) error {
@@ -97,8 +119,13 @@ func (w *writer) write(ctx context.Context) error {
 	if err := w.whole("modules", "modules.yaml", modules, "modules"); err != nil {
 		return err
 	}
+	return w.finish(w.s.Revision)
+}
+
+// finish writes repomd.xml.
+func (w *writer) finish(revision string) error {
 	text := xmlHeader + `<repomd xmlns="http://linux.duke.edu/metadata/repo" xmlns:rpm="http://linux.duke.edu/metadata/rpm">` + "\n" +
-		"  <revision>" + html.EscapeString(w.s.Revision) + "</revision>\n" + w.index.String() + "</repomd>\n"
+		"  <revision>" + escape(revision) + "</revision>\n" + w.index.String() + "</repomd>\n"
 	return w.file("repomd.xml", []byte(text))
 }
 
@@ -124,7 +151,7 @@ func (w *writer) primary(r io.Reader) ([]byte, error) {
 		}
 		found[raw.checksum] = true
 		b.Write(raw.text[:raw.locationStart])
-		fmt.Fprintf(&b, `<location href="%s"/>`, html.EscapeString(w.options.Place(p)))
+		fmt.Fprintf(&b, `<location href="%s"/>`, escape(w.options.Place(p)))
 		b.Write(raw.text[raw.locationEnd:])
 		b.WriteByte('\n')
 	})

@@ -74,6 +74,21 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+func TestWriteOnePlaceForTwo(t *testing.T) {
+	s, err := Open(context.Background(), newFetcher(t), Repository{Name: "test", BaseURLs: []string{createrepo(t, testPackages())}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.Packages(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Write(context.Background(), t.TempDir(), all, WriteOptions{Place: func(*Package) string { return "x.rpm" }})
+	if err == nil || !strings.Contains(err.Error(), "would both be at x.rpm") {
+		t.Errorf("error is %v", err)
+	}
+}
+
 // checkWritten reads a repository again, and compares packages, file lists,
 // groups and modules with what they were.
 func checkWritten(t *testing.T, dir string, want []*Package) {

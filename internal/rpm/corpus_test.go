@@ -75,7 +75,7 @@ func TestCorpusExtract(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ours, theirs := t.TempDir(), t.TempDir()
+		ours, theirs := newRoot(t), newRoot(t)
 		err = rpm.Extract(context.Background(), ours, []*rpm.Package{p}, rpm.Options{})
 		if strings.HasSuffix(path, "-corrupted.rpm") {
 			if err == nil {
@@ -159,7 +159,7 @@ func BenchmarkExtract(b *testing.B) {
 			}
 			packages = append(packages, p)
 		}
-		if err := rpm.Extract(context.Background(), b.TempDir(), packages, rpm.Options{}); err != nil {
+		if err := rpm.Extract(context.Background(), newRoot(b), packages, rpm.Options{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -171,24 +171,3 @@ func (u *unpacking) fifo(real string, f *File) error {
 	}
 	return u.setTime(real, f)
 }
-
-// finishFolder gives a folder that is full its owner, mode and time.
-func (w *worker) finishFolder(real string, f *File) error {
-	dir, err := w.folder(real)
-	if err != nil {
-		return err
-	}
-	if o := w.plan.options.Owner; o != nil {
-		uid, gid := o(f.User, f.Group)
-		if err := unix.Fchown(dir, uid, gid); err != nil {
-			return fmt.Errorf("giving %s to %s:%s: %w", real, f.User, f.Group, err)
-		}
-	}
-	if err := unix.Fchmod(dir, w.mode(f)); err != nil {
-		return fmt.Errorf("setting the mode of %s: %w", real, err)
-	}
-	if real == "/" { // its time is the caller's, as its name is
-		return nil
-	}
-	return w.setTime(real, f)
-}

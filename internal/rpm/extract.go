@@ -15,14 +15,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Extract unpacks packages, which ReadFile read, into the folder root.
+// Extract unpacks packages, whose files are at their Path, into the folder root.
 //
 // Nothing outside root is touched, whatever the packages or symbolic links in
 // root say: links are followed as if root were "/". The packages' headers are
 // the authority for names, owners, modes and targets, their payloads for
 // content, which must have the header's digests; a payload that does not agree
 // is an error. Files that exist are replaced, folders and links to folders
-// stay. Ghost files are not created, nor are device nodes. No script runs.
+// stay. Ghost files are not created, device nodes never. No script runs.
 //
 // The result depends neither on the order of packages nor on timing: what
 // belongs where is decided first, from the headers alone. If two packages hold

@@ -44,6 +44,21 @@ func build(t testing.TB, packages ...rpmtest.Package) []*rpm.Package {
 	return all
 }
 
+// newRoot makes a folder to unpack into.
+func newRoot(t testing.TB) string {
+	t.Helper()
+	root := t.TempDir()
+	t.Cleanup(func() { // an ordinary user cannot remove what is in a folder that is not writable
+		filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if d != nil && d.IsDir() {
+				os.Chmod(path, 0o700)
+			}
+			return nil
+		})
+	})
+	return root
+}
+
 // tree describes a folder: a line for each file with mode, time, path and content.
 func tree(t testing.TB, root string) string {
 	t.Helper()
@@ -106,7 +121,7 @@ drwxr-xr-x /usr/share/doc
 `
 	for _, p := range []rpmtest.Package{{}, {Compression: "gzip"}, {Compression: "zstd"}, {Stripped: true}} {
 		p.Files = files
-		root := t.TempDir()
+		root := newRoot(t)
 		packages := build(t, p)
 		for range 2 { // the second time over what is there
 			if err := rpm.Extract(context.Background(), root, packages, rpm.Options{}); err != nil {
@@ -121,7 +136,7 @@ drwxr-xr-x /usr/share/doc
 		if err != nil || st.ModTime().Unix() != 1000000000 {
 			t.Errorf("the link's time is %v, %v", st.ModTime(), err)
 		}
-		root = t.TempDir()
+		root = newRoot(t)
 		if err := rpm.Extract(context.Background(), root, packages, rpm.Options{SkipDocs: true}); err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +156,7 @@ func TestExtractAsRoot(t *testing.T) {
 		{Path: "/d/b", Mode: link | 0o777, User: "mail", Link: "a"},
 		{Path: "/d/c", User: "nobody-knows", Data: "y", Caps: "cap_net_raw,cap_net_admin=ep"},
 	}})
-	root := t.TempDir()
+	root := newRoot(t)
 	owner := rpm.LookupOwner([]byte("root:x:0:0::/:\nmail:x:8:12::/:\n"), []byte("root:x:0:\nmail:x:12:\nbad\nalso:x:y\n"))
 	if err := rpm.Extract(context.Background(), root, packages, rpm.Options{Owner: owner, Capabilities: true}); err != nil {
 		t.Fatal(err)
@@ -167,6 +182,35 @@ func TestExtractAsRoot(t *testing.T) {
 		if !strings.Contains(string(out), "cap_net_admin,cap_net_raw=ep") {
 			t.Errorf("getcap says %q", out)
 		}
+	}
+}
+
+// Root runs the tests of this file once more as somebody who may not write to
+// folders that are not writable.
+func TestAsOrdinaryUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("SKIP: everything runs as an ordinary user already")
+	}
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	os.Chmod(dir, 0o777)
+	binary, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "rpm.test")
+	if err := os.WriteFile(path, binary, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "-test.run", "^TestExtract")
+	cmd.Dir, cmd.Env = dir, []string{"TMPDIR=" + dir, "HOME=" + dir}
+	const nobody = 65534
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("PASS")) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
@@ -201,7 +245,7 @@ drwxr-xr-x /var
 Lrwxrwxrwx /var/run -> ../run
 `
 	for _, order := range [][]rpmtest.Package{{filesystem, a}, {a, filesystem}} {
-		root := t.TempDir()
+		root := newRoot(t)
 		if err := rpm.Extract(context.Background(), root, build(t, order...), rpm.Options{}); err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +254,7 @@ Lrwxrwxrwx /var/run -> ../run
 		}
 		// And one after the other, where the links are in root already.
 		if order[0].Name == "filesystem" {
-			root = t.TempDir()
+			root = newRoot(t)
 			for _, p := range order {
 				if err := rpm.Extract(context.Background(), root, build(t, p), rpm.Options{}); err != nil {
 					t.Fatal(err)
@@ -245,7 +289,7 @@ func TestExtractConflicts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a, b := one("a", test.a), one("b", test.b)
 			for _, order := range [][]rpmtest.Package{{a, b}, {b, a}} {
-				root := t.TempDir()
+				root := newRoot(t)
 				err := rpm.Extract(context.Background(), root, build(t, order...), rpm.Options{})
 				if err != nil {
 					if !strings.Contains(err.Error(), test.want) || tree(t, root) != "" {
@@ -343,7 +387,7 @@ func TestExtractEscapes(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			root, outside := t.TempDir(), t.TempDir()
+			root, outside := newRoot(t), t.TempDir()
 			os.WriteFile(filepath.Join(outside, "canary"), []byte("untouched"), 0o640)
 			before := tree(t, outside)
 			for i := range test.packages {
@@ -410,7 +454,7 @@ func TestExtractMismatch(t *testing.T) {
 		"source":          {rpmtest.Package{Files: files, Header: func(h *rpmtest.Header) { h.Delete(1044) }}, "hello-1.0-1.src: is a source package"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := rpm.Extract(context.Background(), t.TempDir(), build(t, test.p), rpm.Options{})
+			err := rpm.Extract(context.Background(), newRoot(t), build(t, test.p), rpm.Options{})
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "unpacking hello-1.0-1") {
 				t.Errorf("error is %v, want %q", err, test.want)
 			}
@@ -425,7 +469,7 @@ func TestExtractBomb(t *testing.T) {
 			e[0].Data = strings.Repeat("\x00", 200<<20)
 			return e
 		}}
-	err := rpm.Extract(context.Background(), t.TempDir(), build(t, bomb), rpm.Options{})
+	err := rpm.Extract(context.Background(), newRoot(t), build(t, bomb), rpm.Options{})
 	if err == nil || !strings.Contains(err.Error(), "it has 209715200 bytes, in the header 5") {
 		t.Errorf("error is %v", err)
 	}

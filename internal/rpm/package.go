@@ -20,7 +20,8 @@ import (
 // A Package is what a package file says about itself, before its payload.
 // It is not modified after reading and may be used by several goroutines.
 type Package struct {
-	// Path is the file it was read from by ReadFile, empty after Read.
+	// Path is the file that it was read from by ReadFile. After Read and Verify
+	// it is empty; who knows the file can set it.
 	Path string
 
 	Signature *Header // the signature header: digests and signatures of what follows
@@ -110,6 +111,11 @@ func (p *Package) NEVRA() NEVRA {
 // IsSource reports whether it is a source package.
 func (p *Package) IsSource() bool {
 	return p.Header.Has(tagSourcePackage) || !p.Header.Has(SourceRPM)
+}
+
+// HeaderRange is where the header begins and ends in the file, in bytes.
+func (p *Package) HeaderRange() (start, end int64) {
+	return p.payload - int64(len(p.Header.blob)), p.payload
 }
 
 // Payload returns the uncompressed payload, a cpio archive, of a package that

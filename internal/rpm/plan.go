@@ -1,7 +1,6 @@
 package rpm
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -9,8 +8,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // plan is what Extract is going to do, decided from headers before anything is touched.
@@ -103,95 +100,6 @@ func (p *plan) each(do func(c claim, f *File) error) error {
 	return nil
 }
 
-// findLinks finds where the packages' symbolic links really are. One may lead
-// to another, so this goes on until nothing changes.
-func (p *plan) findLinks() error {
-	for range maxLinks {
-		p.real = map[string]string{"/": "/"}
-		next := map[string]string{}
-		err := p.each(func(_ claim, f *File) error {
-			if f.Mode&modeType != modeLink {
-				return nil
-			}
-			real, err := p.realPath(f.Path)
-			next[real] = f.Link
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if maps.Equal(next, p.links) {
-			return nil
-		}
-		p.links = next
-	}
-	return errors.New("unpacking: the packages' symbolic links lead in circles")
-}
-
-// realPath returns the real path of a file: links in its folder are followed,
-// the file itself is not.
-func (p *plan) realPath(file string) (string, error) {
-	if file == "/" {
-		return "/", nil
-	}
-	dir, err := p.realFolder(path.Dir(file), 0)
-	return path.Join(dir, path.Base(file)), err
-}
-
-// realFolder returns the real path of a folder, which need not be there.
-func (p *plan) realFolder(dir string, links int) (string, error) {
-	if real, ok := p.real[dir]; ok {
-		return real, nil
-	}
-	parent, err := p.realFolder(path.Dir(dir), links)
-	if err != nil {
-		return "", err
-	}
-	real := path.Join(parent, path.Base(dir))
-	if target, ok := p.link(real); ok {
-		if links == maxLinks {
-			return "", fmt.Errorf("%s: %w", dir, unix.ELOOP)
-		}
-		if real, err = p.follow(parent, target, links+1); err != nil {
-			return "", err
-		}
-	}
-	p.real[dir] = real
-	return real, nil
-}
-
-// follow returns where the target of a link in the folder from leads.
-func (p *plan) follow(from, target string, links int) (string, error) {
-	if path.IsAbs(target) {
-		from = "/"
-	}
-	for name := range strings.SplitSeq(target, "/") {
-		switch name {
-		case "", ".":
-		case "..":
-			from = path.Dir(from)
-		default:
-			var err error
-			if from, err = p.realFolder(path.Join(from, name), links); err != nil {
-				return "", err
-			}
-		}
-	}
-	return from, nil
-}
-
-// link returns the target of the symbolic link at a real path, from a package or in root.
-func (p *plan) link(real string) (string, bool) {
-	if target, ok := p.links[real]; ok {
-		return target, true
-	}
-	if p.empty {
-		return "", false
-	}
-	target, err := p.root.Readlink(relative(real))
-	return target, err == nil
-}
-
 // relative turns a real path into one for os.Root.
 func relative(real string) string {
 	if real == "/" {
@@ -224,8 +132,8 @@ func (p *plan) claimAll() error {
 	if err != nil {
 		return err
 	}
-	for real, c := range p.claims {
-		if _, folder := p.folders[real]; folder && p.file(c).Mode&modeType != modeDir {
+	for _, real := range slices.Sorted(maps.Keys(p.folders)) {
+		if c, ok := p.claims[real]; ok && p.file(c).Mode&modeType != modeDir {
 			return fmt.Errorf("unpacking %s: %s is a file, but other files are in it", p.packages[c.pkg].NEVRA(), real)
 		}
 	}
@@ -280,46 +188,4 @@ func same(a, b *File) bool {
 		return a.Link == b.Link
 	}
 	return true
-}
-
-// makeFolders makes the folders that are needed. What they are to be like in
-// the end is set when they are full: one may not be writable then.
-func (p *plan) makeFolders() error {
-	for _, real := range slices.Sorted(maps.Keys(p.folders)) {
-		rel := relative(real)
-		err := p.root.Mkdir(rel, 0o700)
-		if errors.Is(err, fs.ErrExist) || rel == "." {
-			var st fs.FileInfo
-			if st, err = p.root.Lstat(rel); err == nil && !st.IsDir() {
-				err = &fs.PathError{Op: "mkdir", Path: real, Err: unix.ENOTDIR}
-			} else if err == nil && st.Mode().Perm()&0o700 != 0o700 {
-				p.narrow[real] = st.Mode()
-				err = p.root.Chmod(rel, st.Mode()|0o700)
-			}
-		} else if err == nil {
-			p.narrow[real] = fs.ModeDir | 0o755 // what nobody owns
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// finishFolders gives the folders their modes, owners and times, the innermost first.
-func (p *plan) finishFolders() error {
-	w := &worker{plan: p, folders: map[string]*os.File{}}
-	defer w.forget()
-	for _, real := range slices.Backward(slices.Sorted(maps.Keys(p.folders))) {
-		if c, ok := p.claims[real]; ok {
-			if err := w.finishFolder(real, p.file(c)); err != nil {
-				return err
-			}
-		} else if mode, ok := p.narrow[real]; ok {
-			if err := p.root.Chmod(relative(real), mode); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

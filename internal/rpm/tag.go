@@ -26,23 +26,57 @@ const (
 	sigGPG      Tag = 1005 // as sigPGP
 )
 
-// Tags of the header proper.
+// Tags of the header proper that others ask for.
 const (
-	Name              Tag = 1000
-	Version           Tag = 1001
-	Release           Tag = 1002
-	Epoch             Tag = 1003
-	Summary           Tag = 1004
-	BuildTime         Tag = 1006
-	Size              Tag = 1009
-	Vendor            Tag = 1011
-	License           Tag = 1014
-	Arch              Tag = 1022
-	SourceRPM         Tag = 1044
-	PayloadFormat     Tag = 1124
-	PayloadCompressor Tag = 1125
+	Name        Tag = 1000
+	Version     Tag = 1001
+	Release     Tag = 1002
+	Epoch       Tag = 1003
+	Summary     Tag = 1004
+	Description Tag = 1005
+	BuildTime   Tag = 1006
+	BuildHost   Tag = 1007
+	Size        Tag = 1009 // of the files, bytes; see LongSize
+	Vendor      Tag = 1011
+	License     Tag = 1014
+	Packager    Tag = 1015
+	Group       Tag = 1016
+	URL         Tag = 1020
+	Arch        Tag = 1022
+	SourceRPM   Tag = 1044
+	ArchiveSize Tag = 1046
+	LongSize    Tag = 5009 // instead of Size from 4 GiB on
 )
 
+// Dependencies are three arrays each.
+const (
+	ProvideName       Tag = 1047
+	RequireFlags      Tag = 1048
+	RequireName       Tag = 1049
+	RequireVersion    Tag = 1050
+	ConflictFlags     Tag = 1053
+	ConflictName      Tag = 1054
+	ConflictVersion   Tag = 1055
+	ObsoleteName      Tag = 1090
+	ProvideFlags      Tag = 1112
+	ProvideVersion    Tag = 1113
+	ObsoleteFlags     Tag = 1114
+	ObsoleteVersion   Tag = 1115
+	RecommendName     Tag = 5046
+	RecommendVersion  Tag = 5047
+	RecommendFlags    Tag = 5048
+	SuggestName       Tag = 5049
+	SuggestVersion    Tag = 5050
+	SuggestFlags      Tag = 5051
+	SupplementName    Tag = 5052
+	SupplementVersion Tag = 5053
+	SupplementFlags   Tag = 5054
+	EnhanceName       Tag = 5055
+	EnhanceVersion    Tag = 5056
+	EnhanceFlags      Tag = 5057
+)
+
+// Tags of the file list and of what verification needs.
 const (
 	tagOldFileNames   Tag = 1027
 	tagFileSizes      Tag = 1028
@@ -68,7 +102,6 @@ const (
 	tagFileCaps       Tag = 5010
 	tagFileDigestAlgo Tag = 5011
 	tagPayloadSHA256  Tag = 5092 // of the payload as it is
-	tagPayloadAlgo    Tag = 5093 // of the one before and after; only SHA-256 was ever used
 	tagPayloadSHA256A Tag = 5097 // of the uncompressed payload
 	tagPayloadSHA512  Tag = 5121
 	tagPayloadSHA512A Tag = 5122

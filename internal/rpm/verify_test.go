@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -475,6 +476,74 @@ func TestCorpusPackages(t *testing.T) {
 			if _, _, err := rpm.Verify(bytes.NewReader(data), k); verdict(err) != want[i] {
 				t.Errorf("%s: verdict is %q (%v), want %q", path, verdict(err), err, want[i])
 			}
+		}
+	}
+}
+
+// What rpm on this machine says of the same packages and keys.
+func TestVerifyWithRPM(t *testing.T) {
+	if _, err := exec.LookPath("rpmkeys"); err != nil {
+		t.Skip("SKIP: rpmkeys is not installed")
+	}
+	dir := t.TempDir()
+	db := "--dbpath=" + filepath.Join(dir, "db")
+	trusted, stranger := rpmtest.NewKey(nil), rpmtest.NewKey(nil)
+	keys := keyring(t, trusted.Public(), rpmtest.RSA().Public())
+	for _, key := range keys.Keys() {
+		path := filepath.Join(dir, key.Fingerprint)
+		os.WriteFile(path, key.Armored(), 0o644)
+		if out, err := exec.Command("rpmkeys", db, "--import", path).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	for name, edit := range map[string]func(*rpmtest.Package){
+		"Ed25519":        func(p *rpmtest.Package) { p.Key = trusted },
+		"RSA":            func(p *rpmtest.Package) { p.Key = rpmtest.RSA() },
+		"SHA-512":        func(p *rpmtest.Package) { p.Key = &rpmtest.Key{Entity: rpmtest.RSA().Entity, Hash: crypto.SHA512} },
+		"version 3":      func(p *rpmtest.Package) { p.Key = &rpmtest.Key{Entity: rpmtest.RSA().Entity, V3: true} },
+		"legacy":         func(p *rpmtest.Package) { p.Key, p.Legacy = rpmtest.RSA(), true },
+		"names stripped": func(p *rpmtest.Package) { p.Key, p.Stripped = trusted, true },
+		"unsigned":       func(p *rpmtest.Package) {},
+		"other key":      func(p *rpmtest.Package) { p.Key = stranger },
+		"no payload digest": func(p *rpmtest.Package) {
+			p.Key, p.Header = trusted, func(h *rpmtest.Header) { h.Delete(5092) }
+		},
+		"wrong payload digest": func(p *rpmtest.Package) {
+			p.Key, p.Header = trusted, func(h *rpmtest.Header) { h.Strings(5092, strings.Repeat("0", 64)) }
+		},
+		"alternative payload digest": func(p *rpmtest.Package) {
+			p.Key, p.Compression = trusted, "none"
+			p.Header = func(h *rpmtest.Header) {
+				right := h.Value(5092)
+				h.Strings(5092, strings.Repeat("0", 64))
+				h.Set(5097, 8, 1, right)
+			}
+		},
+		"wrong header digest": func(p *rpmtest.Package) {
+			p.Key, p.Signature = trusted, func(h *rpmtest.Header) { h.String(273, strings.Repeat("0", 64)) }
+		},
+		"wrong SHA-1": func(p *rpmtest.Package) {
+			p.Key, p.Signature = trusted, func(h *rpmtest.Header) { h.String(269, strings.Repeat("0", 40)) }
+		},
+		"wrong MD5": func(p *rpmtest.Package) {
+			p.Key, p.Signature = trusted, func(h *rpmtest.Header) { h.Binary(1004, make([]byte, 16)) }
+		},
+		"broken signature": func(p *rpmtest.Package) {
+			p.Key, p.Signature = trusted, func(h *rpmtest.Header) { h.Binary(268, []byte("nothing")) }
+		},
+		"another's signature": func(p *rpmtest.Package) {
+			p.Key, p.Signature = trusted, func(h *rpmtest.Header) { h.Binary(268, trusted.Sign(nil)) }
+		},
+	} {
+		p := somePackage
+		edit(&p)
+		data := p.Build()
+		path := filepath.Join(dir, "package.rpm")
+		os.WriteFile(path, data, 0o644)
+		out, rpmErr := exec.Command("rpmkeys", db, "--define", "_pkgverify_level all", "-Kv", path).CombinedOutput()
+		_, _, err := rpm.Verify(bytes.NewReader(data), keys)
+		if (err == nil) != (rpmErr == nil) {
+			t.Errorf("%s: %v, rpm says:\n%s", name, err, out)
 		}
 	}
 }
