@@ -73,58 +73,58 @@ func (r *reading) option(w word, rest []word) int {
 		r.fail(at, "unknown option %s%s", name, meant(name, r.syntax.spellings()))
 		return 0
 	}
-	if s.discouraged {
+	o := s.option
+	switch {
+	case s.discouraged && name != o.name:
+		r.warn(at, "option %s of %s is deprecated: write %s", name, r.syntax.name, o.name)
+	case s.discouraged:
 		r.warn(at, "option %s of %s is deprecated", name, r.syntax.name)
 	}
-	o := s.option
 	taken := 0
 	next := len(rest) > 0 && !r.isOption(rest[0].text) && rest[0].text != "--"
 	switch {
-	case o.kind == flag && valued:
+	case o.kind == bare && valued:
 		r.fail(at, "option %s takes no value", name)
-		return 0
-	case o.kind == flag || valued:
+	case o.kind == bare || valued:
 	case next:
 		value, taken = rest[0].text, 1
 	case o.kind != optional:
 		r.fail(at, "option %s needs a value", name)
+		r.set(o, "", at)
 		return 0
 	}
 	if o.short != nil {
-		r.set(r.syntax.options[o.short.Name].option, o.short.Value, at)
-	} else if value, ok := r.check(o, name, value, at); ok {
-		r.set(o, value, at)
+		o, value = r.syntax.options[o.short.Name].option, o.short.Value
 	}
+	r.set(o, r.check(o, name, value, at), at)
 	return taken
 }
 
 // check holds a value against its option's kind and returns it as the model spells it.
-func (r *reading) check(o *option, name, value string, at Place) (string, bool) {
+func (r *reading) check(o *option, name, value string, at Place) string {
 	switch o.kind {
+	case bare:
+		return ""
 	case integer:
-		n, ok := parseInt(value)
-		if !ok {
-			r.fail(at, "option %s needs a whole number, not %q", name, value)
-			return "", false
+		if n, ok := parseInt(value); ok {
+			return strconv.Itoa(n)
 		}
-		return strconv.Itoa(n), true
+		r.fail(at, "option %s needs a whole number, not %q", name, value)
 	case boolean:
 		if _, ok := parseBool(value); !ok {
 			r.fail(at, "option %s needs yes or no, not %q", name, value)
-			return "", false
 		}
 	case choice:
 		key := value
 		if o.anyCase {
 			key = strings.ToLower(value)
 		}
-		canonical, ok := o.choices[key]
-		if !ok {
-			r.fail(at, "option %s cannot be %q, only %s%s", name, value, strings.Join(o.values, ", "), meant(value, o.values))
+		if canonical, ok := o.choices[key]; ok {
+			return canonical
 		}
-		return canonical, ok
+		r.fail(at, "option %s cannot be %q, only %s%s", name, value, strings.Join(o.values, ", "), meant(value, o.values))
 	}
-	return value, true
+	return value
 }
 
 // set records an option, in place of what said the same before.
@@ -136,7 +136,7 @@ func (r *reading) set(o *option, value string, at Place) {
 			return given.Name == o.name || o.setting != "" && other.setting == o.setting
 		})
 	}
-	c.Options = append(c.Options, Option{o.name, value, at, o.kind == flag || o.kind == optional && value == ""})
+	c.Options = append(c.Options, Option{o.name, value, at, o.kind == bare || o.kind == optional && value == ""})
 }
 
 // argument records a word that is no option.

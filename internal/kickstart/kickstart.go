@@ -220,7 +220,7 @@ func (c *Command) given(name string, kind valueKind) bool {
 		return false
 	}
 	switch kind {
-	case flag, optional:
+	case bare, optional:
 		return true
 	case integer:
 		n, _ := parseInt(o.Value)

@@ -37,6 +37,7 @@ type Loader struct {
 // could be read is returned beside them.
 func (l *Loader) Load(ctx context.Context, path string) (*Kickstart, error) {
 	e := l.expansion(ctx)
+	path = e.redact(path)
 	content, err := e.read(path)
 	if err != nil {
 		return nil, err
@@ -61,6 +62,7 @@ type expansion struct {
 	findings
 	ctx        context.Context
 	files      map[string]string // content by path or URL
+	secrets    map[string]string // URLs with their passwords, by what is shown of them
 	sources    []Source
 	lines      []line
 	size       int
@@ -179,7 +181,7 @@ func (e *expansion) include(name, text string, at Place) {
 		content, err = e.read(path)
 	}
 	if err != nil {
-		e.missing = append(e.missing, &missingInclude{Include: Include{name, at}, line: len(e.lines), err: err})
+		e.missing = append(e.missing, &missingInclude{Include: Include{e.redact(name), at}, line: len(e.lines), err: err})
 		at.Column = 0
 		e.append(text, at)
 		return

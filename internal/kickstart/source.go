@@ -1,6 +1,7 @@
 package kickstart
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ func (e *expansion) resolve(name, in string) (string, error) {
 	if u, err := url.Parse(name); err == nil && u.Scheme != "" && strings.Contains(name, ":/") {
 		switch u.Scheme {
 		case "http", "https":
-			return name, nil
+			return e.redact(name), nil
 		case "file":
 			name = u.Path
 		default:
@@ -30,7 +31,7 @@ func (e *expansion) resolve(name, in string) (string, error) {
 		if filepath.IsAbs(name) {
 			return "", fmt.Errorf("a file from the network cannot include one of this machine")
 		}
-		base, err := url.Parse(in)
+		base, err := url.Parse(e.secret(in))
 		if err != nil {
 			return "", err
 		}
@@ -38,7 +39,7 @@ func (e *expansion) resolve(name, in string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return to.String(), nil
+		return e.redact(to.String()), nil
 	}
 	if filepath.IsAbs(name) {
 		return filepath.Clean(name), nil
@@ -51,6 +52,22 @@ func (e *expansion) resolve(name, in string) (string, error) {
 	}
 	return beside, nil
 }
+
+// redact hides the password of a URL, for its name goes into messages and
+// manifests; secret gives it back.
+func (e *expansion) redact(name string) string {
+	u, err := url.Parse(name)
+	if err != nil || u.User == nil {
+		return name
+	}
+	if e.secrets == nil {
+		e.secrets = map[string]string{}
+	}
+	e.secrets[u.Redacted()] = name
+	return u.Redacted()
+}
+
+func (e *expansion) secret(name string) string { return cmp.Or(e.secrets[name], name) }
 
 func isURL(name string) bool {
 	return strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://")
@@ -100,7 +117,7 @@ func (e *expansion) fetch(url string) (io.ReadCloser, error) {
 	if client == nil {
 		client = &http.Client{Timeout: fetchTimeout}
 	}
-	request, err := http.NewRequestWithContext(e.ctx, http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(e.ctx, http.MethodGet, e.secret(url), nil)
 	if err != nil {
 		return nil, err
 	}
