@@ -2,7 +2,6 @@ package spec
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -92,23 +91,24 @@ func (b *bounded) Write(p []byte) (int, error) {
 }
 
 var (
-	errorPattern   = regexp.MustCompile(`(?s)^template: (.*?):(\d+)(?::(\d+))?: (.*)$`)
-	missingPattern = regexp.MustCompile(`map has no entry for key "([^"]*)"`)
+	errorPattern     = regexp.MustCompile(`(?s)^template: (.*?):(\d+)(?::(\d+))?: (.*)$`)
+	executingPattern = regexp.MustCompile(`(?s)^executing ".*?" at (<.*?>): (.*)$`)
+	missingPattern   = regexp.MustCompile(`map has no entry for key "([^"]*)"`)
 )
 
 // templateError gives an error of text/template its place in the file.
 func templateError(name string, err error, vars map[string]any) error {
 	m := errorPattern.FindStringSubmatch(err.Error())
 	if m == nil || m[1] != name {
-		return err
+		return &kickstart.Diagnostic{At: kickstart.Place{File: name}, Message: err.Error()}
 	}
 	d := &kickstart.Diagnostic{At: kickstart.Place{File: name}, Message: m[4]}
 	d.At.Line, _ = strconv.Atoi(m[2])
 	if column, err := strconv.Atoi(m[3]); err == nil {
 		d.At.Column = column + 1 // text/template counts from 0
 	}
-	if e, ok := errors.AsType[template.ExecError](err); ok && e.Err != nil {
-		d.Message = "template: " + errors.Unwrap(e).Error()
+	if m := executingPattern.FindStringSubmatch(d.Message); m != nil {
+		d.Message = fmt.Sprintf("%s in the template's %s", m[2], m[1])
 	}
 	if m := missingPattern.FindStringSubmatch(err.Error()); m != nil {
 		d.Message = fmt.Sprintf("the template uses the variable %s, which is not set", m[1])
