@@ -16,6 +16,7 @@ type reading struct {
 	words   []word
 	place   func(offset int) Place // of a byte of the line
 	failed  bool
+	surplus bool // an argument too many was reported
 }
 
 func (r *reading) fail(at Place, format string, args ...any) {
@@ -144,7 +145,10 @@ func (r *reading) argument(w word) {
 	n := len(r.command.Args)
 	known := r.syntax.arguments
 	if n >= len(known) && (len(known) == 0 || !known[len(known)-1].repeated) {
-		r.fail(r.place(w.offset), "unexpected argument%s of %s", r.show(w.text), r.syntax.name)
+		if !r.surplus {
+			r.fail(r.place(w.offset), "unexpected argument%s of %s", r.show(w.text), r.syntax.name)
+		}
+		r.surplus = true
 		return
 	}
 	text := w.text

@@ -223,8 +223,8 @@ func (c *Command) given(name string, kind valueKind) bool {
 	case bare, optional:
 		return true
 	case integer:
-		n, _ := parseInt(o.Value)
-		return n != 0
+		n, ok := parseInt(o.Value)
+		return n != 0 || !ok
 	}
 	return o.Value != ""
 }

@@ -1,6 +1,7 @@
 package kickstart
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -61,8 +62,8 @@ func (p *parser) statement() {
 		return
 	}
 	words, place, err := p.words()
-	if err != nil {
-		p.fail(place(0), "%v", err)
+	if e, ok := errors.AsType[*wordError](err); ok {
+		p.fail(place(e.offset), "%v", err)
 	}
 	if len(words) == 0 {
 		return
@@ -96,7 +97,7 @@ func (p *parser) words() (words []word, place func(offset int) Place, err error)
 		text += strings.TrimRight(p.lines[p.next].text, "\r\n")
 		p.next++
 		words, err = splitWords(text)
-		if err != errEscape || p.next == len(p.lines) || len(text) > maxStatement || len(starts) == maxStatementLines {
+		if !errors.Is(err, errEscape) || p.next == len(p.lines) || len(text) > maxStatement || len(starts) == maxStatementLines {
 			return words, place, err
 		}
 		text = text[:len(text)-1]
