@@ -17,6 +17,7 @@ type reading struct {
 	place   func(offset int) Place // of a byte of the line
 	failed  bool
 	surplus bool // an argument too many was reported
+	ordered bool // options end where the arguments begin
 }
 
 func (r *reading) fail(at Place, format string, args ...any) {
@@ -37,9 +38,10 @@ func (r *reading) read() bool {
 	for i := 0; i < len(r.words); i++ {
 		switch w := r.words[i]; {
 		case w.text == "--":
-			for _, w := range r.words[i+1:] {
-				r.argument(w)
-			}
+			r.arguments(r.words[i+1:])
+			i = len(r.words)
+		case r.ordered && !r.isOption(w.text):
+			r.arguments(r.words[i:])
 			i = len(r.words)
 		case r.isOption(w.text):
 			i += r.option(w, r.words[i+1:])
@@ -138,6 +140,12 @@ func (r *reading) set(o *option, value string, at Place) {
 		})
 	}
 	c.Options = append(c.Options, Option{o.name, value, at, o.kind == bare || o.kind == optional && value == ""})
+}
+
+func (r *reading) arguments(words []word) {
+	for _, w := range words {
+		r.argument(w)
+	}
 }
 
 // argument records a word that is no option.

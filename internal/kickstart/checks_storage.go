@@ -114,6 +114,8 @@ func checkRaid(p *parser, r *reading) {
 	checkNoBtrfs(p, r)
 	existing := c.Has("--useexisting") || c.Has("--noformat")
 	switch {
+	case c.Value("--device") == "":
+		r.fail(r.at("--device"), "option --device cannot be empty")
 	case existing && len(c.Args) > 1:
 		r.fail(c.Place, "raid with --useexisting or --noformat takes no partitions")
 	case !existing && len(c.Args) < 2:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"io/fs"
 	"net/http"
 	"slices"
 	"strings"
@@ -177,6 +178,9 @@ func (e *expansion) include(name, text string, at Place) {
 	}
 	path, err := e.resolve(name, at.File)
 	var content string
+	if err == nil && installTime(path) && e.written(path) {
+		err = fs.ErrNotExist // what is there now is of another installation
+	}
 	if err == nil {
 		content, err = e.read(path)
 	}
@@ -202,6 +206,18 @@ func (e *expansion) include(name, text string, at Place) {
 	e.stack = append(e.stack, id)
 	e.expand(path, content, &at)
 	e.stack = e.stack[:len(e.stack)-1]
+}
+
+// written reports whether a file that was read mentions path other than to include it.
+func (e *expansion) written(path string) bool {
+	for _, content := range e.files {
+		for text := range strings.Lines(content) {
+			if _, is := includeName(text); !is && strings.Contains(text, path) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // through names the files between path and the line that includes it again.

@@ -149,6 +149,22 @@ func TestIncludes(t *testing.T) {
 	}
 }
 
+// A file that a %pre script will write is not taken from here, where an older
+// installation may have left one.
+func TestLeftOver(t *testing.T) {
+	leftOver := filepath.Join(t.TempDir(), "part-include")
+	if !installTime(leftOver) {
+		t.Skipf("SKIP: temporary files are in %s, which no installer uses", filepath.Dir(leftOver))
+	}
+	if err := os.WriteFile(leftOver, []byte("foobar\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	k, err := parseText("F43", "%include "+leftOver+"\n%pre\ndate > "+leftOver+"\n%end\n")
+	if err != nil || len(k.Unresolved) != 1 {
+		t.Errorf("%v, unresolved %v", err, k.Unresolved)
+	}
+}
+
 func TestFirstFile(t *testing.T) {
 	folder(t, map[string]string{"nul": "a\x00", "bom.ks": "\ufefftext\n", "empty.ks": ""})
 	for name, want := range map[string]string{
