@@ -34,7 +34,7 @@ func load(path string) (*Kickstart, error) { return new(Loader).Load(context.Bac
 func TestFlatten(t *testing.T) {
 	folder(t, map[string]string{
 		"top.ks":       "# top\n%include parts/a.ks\n#version=F41\ntext\n%post\n#version=F41\n%include parts/script\necho $releasever\n%end",
-		"parts/a.ks":   "repo --name=a --baseurl=http://x/$releasever/${basearch}/ \\\n  --cost=1 # $basearch\n%ksappend b.ks\n",
+		"parts/a.ks":   "repo --name=a --baseurl=http://x/$releasever/${basearch}/$releasever_major/ \\\n  --cost=1 # $basearch\n%ksappend b.ks\n",
 		"parts/b.ks":   "#version=F42\nreboot",
 		"parts/script": "echo one\r\necho two\n",
 	})
@@ -46,7 +46,7 @@ func TestFlatten(t *testing.T) {
 	text, origins := k.Flatten()
 	want := `#version=F41
 # top
-repo --name=a --baseurl=http://x/43/aarch64/ \
+repo --name=a --baseurl=http://x/43/aarch64/$releasever_major/ \
   --cost=1 # aarch64
 reboot
 text
@@ -66,7 +66,7 @@ echo $releasever
 	if diff := cmp.Diff(wantOrigins, origins); diff != "" {
 		t.Error(diff)
 	}
-	if got := k.Last("repo").Value("--baseurl"); got != "http://x/43/aarch64/" {
+	if got := k.Last("repo").Value("--baseurl"); got != "http://x/43/aarch64/$releasever_major/" {
 		t.Errorf("the model has %q", got)
 	}
 	var sources []string

@@ -140,6 +140,7 @@ func TestSpecErrors(t *testing.T) {
 		{good + "scripts: {timeout: 5}\n", `a/image.yaml:5:20: "5" is no duration: write it like 90s or 5m`},
 		{good + "vars:\n  release: 1\n  a-b: 2\n", "a/image.yaml:6:10: a variable cannot be called \"a-b\": letters, digits and _ only\n" +
 			"a/image.yaml:6:12: the variable release is given already and cannot be set"},
+		{good + "vars:\n  a:\n", "a/image.yaml:6:6: the variable a has no value"},
 		{good + "smoke:\n  firmware: [coreboot]\n  tests:\n  - {name: a, command: b, stdout: \"(\"}\n  - {name: a, command: b, severity: fatal}\n  - name: c\n",
 			"a/image.yaml:6:14: firmware cannot be \"coreboot\", only bios and uefi\n" +
 				"a/image.yaml:8:35: stdout is no regular expression: error parsing regexp: missing closing ): `(`\n" +

@@ -32,6 +32,8 @@ func (r *reading) vars(at string, vars map[string]any) {
 			r.fail(at+"."+name, "the variable %s is given already and cannot be set", name)
 		case !variablePattern.MatchString(name):
 			r.fail(at, "a variable cannot be called %q: letters, digits and _ only", name)
+		case vars[name] == nil:
+			r.fail(at+"."+name, "the variable %s has no value", name)
 		}
 	}
 }
