@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/respin-project/respin/internal/near"
 )
 
 // A reading is one command or section header while its words are read
@@ -73,12 +75,17 @@ func (r *reading) option(w word, rest []word) int {
 	name, value, valued := strings.Cut(w.text, "=")
 	s := r.syntax.options[name]
 	if s == nil {
-		r.fail(at, "unknown option %s%s", name, meant(name, r.syntax.spellings()))
-		return 0
+		spellings := r.syntax.spellings()
+		r.fail(at, "unknown option %s%s", name, meant(name, spellings))
+		near, ok := near.Name(name, spellings)
+		if !ok {
+			return 0
+		}
+		s = r.syntax.options[near] // read on as if it had been spelt right
 	}
 	o := s.option
 	switch {
-	case s.discouraged && name != o.name:
+	case s.discouraged && o.short == nil && name != o.name:
 		r.warn(at, "option %s of %s is deprecated: write %s", name, r.syntax.name, o.name)
 	case s.discouraged:
 		r.warn(at, "option %s of %s is deprecated", name, r.syntax.name)

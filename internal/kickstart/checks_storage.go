@@ -130,10 +130,11 @@ func checkSnapshot(p *parser, r *reading) {
 	if group, volume, _ := strings.Cut(c.arg(0), "/"); group == "" || volume == "" || strings.Contains(volume, "/") {
 		r.fail(c.Place, "the origin of a snapshot must be VOLUMEGROUP/VOLUME, not %q", c.arg(0))
 	}
-	for _, before := range p.kickstart.All("snapshot") {
-		if before.Value("--name") == c.Value("--name") {
-			r.fail(r.at("--name"), "snapshot %q is already defined in %s", c.Value("--name"), before.Place)
-		}
+	key := "snapshot\x00" + c.Value("--name")
+	if before, ok := p.unique[key]; ok {
+		r.fail(r.at("--name"), "snapshot %q is already defined in %s", c.Value("--name"), before)
+	} else {
+		p.unique[key] = c.Place
 	}
 }
 

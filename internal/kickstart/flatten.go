@@ -44,6 +44,10 @@ func (k *Kickstart) Manifest() *manifest.Kickstart {
 	return m
 }
 
+// maxRestored bounds the text of a manifest, in bytes: a little more than what
+// is written, for resolving variables may have made that longer.
+const maxRestored = maxText + 1<<20
+
 // Restore reads the text of a manifest again. Places are those of the files
 // that the text came from. Nothing is fetched: an %include line in the text is
 // one that could not be resolved.
@@ -51,6 +55,9 @@ func Restore(m *manifest.Kickstart) (*Kickstart, error) {
 	syntax, err := ParseSyntax(m.Syntax)
 	if err != nil {
 		return nil, err
+	}
+	if len(m.Text) > maxRestored {
+		return nil, fmt.Errorf("the kickstart is longer than %d MiB", maxRestored>>20)
 	}
 	k := &Kickstart{Path: m.Path, Syntax: syntax}
 	for _, s := range m.Sources {

@@ -15,7 +15,7 @@ import (
 // Bounds on what is read, so that a hostile file cannot fill the memory.
 const (
 	maxFile  = 4 << 20 // bytes of one file
-	maxText  = 8 << 20 // bytes of the flattened text
+	maxText  = 4 << 20 // bytes of the flattened text
 	maxDepth = 32      // of includes within includes
 	maxFiles = 1000    // inclusions, the same file counted each time
 )
@@ -70,7 +70,8 @@ type expansion struct {
 	inclusions int
 	stack      []string // the files being read, the outermost first
 	missing    []*missingInclude
-	full       bool // a bound was reached; the rest is not read
+	mentions   map[string]bool // whether a path was found elsewhere than behind %include
+	full       bool            // a bound was reached; the rest is not read
 }
 
 // A missingInclude is an %include line whose file does not exist here.
@@ -82,7 +83,7 @@ type missingInclude struct {
 }
 
 func (l *Loader) expansion(ctx context.Context) *expansion {
-	return &expansion{Loader: l, ctx: ctx, files: map[string]string{}}
+	return &expansion{Loader: l, ctx: ctx, files: map[string]string{}, mentions: map[string]bool{}}
 }
 
 func (e *expansion) parse(path, content string) (*Kickstart, error) {
@@ -176,6 +177,10 @@ func (e *expansion) include(name, text string, at Place) {
 		e.fail(at, "%s needs the name of a file", strings.Fields(text)[0])
 		return
 	}
+	if e.inclusions++; e.inclusions > maxFiles {
+		e.stop(at, "more than %d files are included", maxFiles)
+		return
+	}
 	path, err := e.resolve(name, at.File)
 	var content string
 	if err == nil && installTime(path) && e.written(path) {
@@ -195,10 +200,6 @@ func (e *expansion) include(name, text string, at Place) {
 		e.fail(at, "include cycle: %s includes itself%s", path, through(at, path))
 		return
 	}
-	if e.inclusions++; e.inclusions > maxFiles {
-		e.stop(at, "more than %d files are included", maxFiles)
-		return
-	}
 	if len(e.stack) > maxDepth {
 		e.stop(at, "files include each other more than %d deep", maxDepth)
 		return
@@ -208,16 +209,30 @@ func (e *expansion) include(name, text string, at Place) {
 	e.stack = e.stack[:len(e.stack)-1]
 }
 
-// written reports whether a file that was read mentions path other than to include it.
+// written reports whether a file that was read so far mentions path other
+// than to include it.
 func (e *expansion) written(path string) bool {
+	written, known := e.mentions[path]
+	if known {
+		return written
+	}
 	for _, content := range e.files {
-		for text := range strings.Lines(content) {
-			if _, is := includeName(text); !is && strings.Contains(text, path) {
-				return true
+		for rest := content; !written; {
+			i := strings.Index(rest, path)
+			if i < 0 {
+				break
 			}
+			start := strings.LastIndexByte(rest[:i], '\n') + 1
+			end := i + len(path)
+			if n := strings.IndexByte(rest[end:], '\n'); n >= 0 {
+				end += n
+			}
+			_, includes := includeName(rest[start:end])
+			written, rest = !includes, rest[end:]
 		}
 	}
-	return false
+	e.mentions[path] = written
+	return written
 }
 
 // through names the files between path and the line that includes it again.

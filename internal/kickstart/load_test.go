@@ -194,8 +194,10 @@ func TestBounds(t *testing.T) {
 	}{
 		"files":  {bomb, "more than 1000 files are included"},
 		"depth":  {deep, "files include each other more than 32 deep"},
-		"text":   {wide, "the kickstart comes to more than 8 MiB with what it includes"},
+		"text":   {wide, "the kickstart comes to more than 4 MiB with what it includes"},
 		"file":   {map[string]string{"top.ks": strings.Repeat("text\n", 1<<20)}, "top.ks is longer than 4 MiB"},
+		"tags":   {map[string]string{"top.ks": strings.Repeat("%x\n", 1<<20)}, "there are more errors than these"},
+		"none":   {map[string]string{"top.ks": strings.Repeat("%include /tmp/none\n", 200000)}, "more than 1000 files are included"},
 		"errors": {map[string]string{"top.ks": strings.Repeat("foobar\n", 5000)}, "there are more errors than these"},
 		"line":   {map[string]string{"top.ks": "text " + strings.Repeat("\\\n", 100000)}, "nothing follows the backslash"},
 	} {

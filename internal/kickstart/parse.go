@@ -26,9 +26,13 @@ type parser struct {
 	kickstart *Kickstart
 	table     *table
 	lines     []line
-	next      int               // the line to be read next
-	seen      map[string]Place  // the first command of each name
-	unique    map[string]Place  // what was defined, by command and identity
+	next      int              // the line to be read next
+	seen      map[string]Place // the first command of each name
+	unique    map[string]Place // what was defined, by command and identity
+	ending    struct {         // the end of a section that was looked up last
+		n   int // its line
+		tag string
+	}
 	selection *selection        // nil until the first %packages
 	pending   []*missingInclude // unresolved %include lines, to be judged when all scripts are known
 }
@@ -40,7 +44,7 @@ func parse(k *Kickstart, lines []line, found findings, pending []*missingInclude
 		seen: map[string]Place{}, unique: map[string]Place{},
 	}
 	k.lines = lines
-	for p.next < len(p.lines) {
+	for p.next < len(p.lines) && len(p.errors) <= maxErrors {
 		p.statement()
 	}
 	if p.selection != nil {

@@ -60,16 +60,21 @@ func (p *parser) body(name string, at Place) (body []line, ended bool) {
 // end finds the line where the section ends that is being read: at its %end,
 // before the section called tag, or with the text, where tag is empty.
 func (p *parser) end() (n int, tag string) {
+	if p.next <= p.ending.n && p.ending.n > 0 {
+		return p.ending.n, p.ending.tag // found before, and still ahead
+	}
+	p.ending.n, p.ending.tag = len(p.lines), ""
 	for n := p.next; n < len(p.lines); n++ {
 		t := strings.TrimLeft(p.lines[n].text, " \t\r\f\v")
 		if !strings.HasPrefix(t, "%") {
 			continue
 		}
 		if tag := strings.Fields(t)[0]; tag == "%end" || p.table.commands[tag] != nil {
-			return n, tag
+			p.ending.n, p.ending.tag = n, tag
+			break
 		}
 	}
-	return len(p.lines), ""
+	return p.ending.n, p.ending.tag
 }
 
 // sectionNames are what may be meant by a misspelt tag.
