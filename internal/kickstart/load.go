@@ -27,8 +27,9 @@ type Loader struct {
 	// Fedora if that is empty too.
 	Syntax, Fallback Syntax
 	// Render turns the text of a file whose name ends in .tmpl into a
-	// kickstart; without it such a file is an error.
-	Render func(name string, text []byte) ([]byte, error)
+	// kickstart; without it such a file is an error. It also says which line
+	// of the file each of the kickstart's comes from.
+	Render func(name string, text []byte) (rendered []byte, lines []int, err error)
 	// Client fetches what is included by URL; nil is one with a time limit.
 	Client *http.Client
 }
@@ -63,6 +64,7 @@ type expansion struct {
 	findings
 	ctx        context.Context
 	files      map[string]string // content by path or URL
+	rendered   map[string][]int  // the lines that those of a template come from
 	secrets    map[string]string // URLs with their passwords, by what is shown of them
 	sources    []Source
 	lines      []line
@@ -83,13 +85,13 @@ type missingInclude struct {
 }
 
 func (l *Loader) expansion(ctx context.Context) *expansion {
-	return &expansion{Loader: l, ctx: ctx, files: map[string]string{}, mentions: map[string]bool{}}
+	return &expansion{Loader: l, ctx: ctx, files: map[string]string{}, rendered: map[string][]int{}, mentions: map[string]bool{}}
 }
 
 func (e *expansion) parse(path, content string) (*Kickstart, error) {
 	k := &Kickstart{Path: path, Syntax: e.Syntax}
 	if k.Syntax == "" {
-		declared, err := versionOf(path, content)
+		declared, err := e.version(path, content)
 		if err != nil {
 			return nil, err
 		}
@@ -101,8 +103,8 @@ func (e *expansion) parse(path, content string) (*Kickstart, error) {
 	return parse(k, e.lines, e.findings, e.missing)
 }
 
-// versionOf returns the syntax that the first #version= line names, empty if there is none.
-func versionOf(path, content string) (Syntax, error) {
+// version returns the syntax that the first #version= line names, empty if there is none.
+func (e *expansion) version(path, content string) (Syntax, error) {
 	n := 0
 	for text := range strings.Lines(content) {
 		n++
@@ -114,7 +116,7 @@ func versionOf(path, content string) (Syntax, error) {
 		if err == nil {
 			return syntax, nil
 		}
-		d := &Diagnostic{At: Place{File: path, Line: n, Column: len("#version=") + 1}, Message: err.Error()}
+		d := &Diagnostic{At: Place{File: path, Line: e.lineOf(path, n), Column: len("#version=") + 1}, Message: err.Error()}
 		return "", hint.Wrap(d, "%s", strings.Join(hint.Of(err), "; "))
 	}
 	return "", nil
@@ -128,13 +130,22 @@ func (e *expansion) expand(path, content string, from *Place) {
 		if e.full {
 			return
 		}
-		at := Place{File: path, Line: n, From: from}
+		at := Place{File: path, Line: e.lineOf(path, n), From: from}
 		if name, is := includeName(text); is {
 			e.include(name, text, at)
 			continue
 		}
 		e.append(text, at)
 	}
+}
+
+// lineOf returns where line n of a file's content stands in the file, which is
+// elsewhere if the file is a template.
+func (e *expansion) lineOf(path string, n int) int {
+	if lines := e.rendered[path]; n <= len(lines) {
+		return lines[n-1]
+	}
+	return n
 }
 
 func (e *expansion) append(text string, at Place) {

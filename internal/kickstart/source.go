@@ -143,24 +143,25 @@ func (e *expansion) keep(path string, data []byte) (string, error) {
 		if e.Render == nil {
 			return "", fmt.Errorf("%s is a template: it can only be rendered with a spec's variables", path)
 		}
-		var err error
-		if data, err = e.Render(path, data); err != nil {
+		rendered, lines, err := e.Render(path, data)
+		if err != nil {
 			return "", err
 		}
+		data, e.rendered[path] = rendered, lines
 	}
 	content := strings.TrimPrefix(string(data), "\ufeff")
 	if n := strings.IndexByte(content, 0); n >= 0 {
-		return "", &Diagnostic{At: placeOf(path, content, n), Message: "holds a NUL byte: is it a kickstart?"}
+		return "", &Diagnostic{At: e.placeOf(path, content, n), Message: "holds a NUL byte: is it a kickstart?"}
 	}
 	if !utf8.ValidString(content) {
 		n := strings.IndexFunc(content, func(c rune) bool { return c == utf8.RuneError })
-		return "", &Diagnostic{At: placeOf(path, content, n), Message: "is not UTF-8 text"}
+		return "", &Diagnostic{At: e.placeOf(path, content, n), Message: "is not UTF-8 text"}
 	}
 	e.files[path] = content
 	e.sources = append(e.sources, Source{path, digest})
 	return content, nil
 }
 
-func placeOf(path, content string, offset int) Place {
-	return Place{File: path, Line: strings.Count(content[:offset], "\n") + 1}
+func (e *expansion) placeOf(path, content string, offset int) Place {
+	return Place{File: path, Line: e.lineOf(path, strings.Count(content[:offset], "\n")+1)}
 }

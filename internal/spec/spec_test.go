@@ -164,6 +164,8 @@ func TestTemplateErrors(t *testing.T) {
 		{"text\n{{if}}\n", nil, "s/s.ks.tmpl:2: missing value for if"},
 		{"{{index .mirror 99}}\n", nil, "s/s.ks.tmpl:1:3: error calling index: index out of range: 99 in the template's <index .mirror 99>"},
 		{"text\n{{.mirror}}\n", nil, "s/s.ks.tmpl:2:1: unknown command m"},
+		{"{{if .mirror}}\ntext\n{{else}}\na\nb\n{{end}}\nlang de_DE en_US\n", nil, "s/s.ks.tmpl:7:12: unexpected argument \"en_US\" of lang"},
+		{"{{if false}}\n\n{{end}}\ntext {{\"\\x00\"}}\n", nil, "s/s.ks.tmpl:4: holds a NUL byte: is it a kickstart?"},
 		{"text\n", map[string]string{"miror": "x"}, `the spec of s has no variable "miror"`},
 		{"text\n", map[string]string{"arch": "x"}, "the variable arch is given already and cannot be set"},
 		{"{{range 100000000}}text{{end}}\n", nil, "s/s.ks.tmpl: the template comes to more than 4 MiB"},

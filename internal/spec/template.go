@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"regexp"
@@ -62,34 +61,20 @@ func (t Target) variables(given map[string]string) (map[string]any, error) {
 	return vars, nil
 }
 
-// renderer returns what turns the text of a template into a kickstart.
-func renderer(vars map[string]any) func(name string, text []byte) ([]byte, error) {
-	return func(name string, text []byte) ([]byte, error) {
+// renderer returns what turns the text of a template into a kickstart, as
+// kickstart.Loader has it.
+func renderer(vars map[string]any) func(name string, text []byte) ([]byte, []int, error) {
+	return func(name string, text []byte) ([]byte, []int, error) {
 		t, err := template.New(name).Option("missingkey=error").Parse(string(text))
 		if err != nil {
-			return nil, templateError(name, err, vars)
+			return nil, nil, templateError(name, err, vars)
 		}
-		out := &bounded{left: maxRendered}
+		out := newRendering(t, text)
 		if err := t.Execute(out, vars); err != nil {
-			return nil, templateError(name, err, vars)
+			return nil, nil, templateError(name, err, vars)
 		}
-		return out.Bytes(), nil
+		return out.text.Bytes(), out.lines, nil
 	}
-}
-
-// maxRendered bounds what a template may come to, in bytes.
-const maxRendered = 4 << 20
-
-type bounded struct {
-	bytes.Buffer
-	left int
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.left -= len(p); b.left < 0 {
-		return 0, fmt.Errorf("the template comes to more than %d MiB", maxRendered>>20)
-	}
-	return b.Buffer.Write(p)
 }
 
 var (
