@@ -28,7 +28,7 @@ type command struct {
 	syntax, format   string
 	vars             cli.Strings
 	check            bool
-	said             map[string]bool // what was reported already, for another release or architecture
+	warned           map[string]bool // what was said already, for another release or architecture
 }
 
 func (c *command) define(fs *flag.FlagSet) {
@@ -43,7 +43,7 @@ func (c *command) define(fs *flag.FlagSet) {
 }
 
 func run(ctx context.Context, env *cli.Env) error {
-	c := &command{env: env, said: map[string]bool{}}
+	c := &command{env: env, warned: map[string]bool{}}
 	c.define(env.Flags)
 	args, err := env.Parse()
 	if err != nil {
@@ -70,7 +70,7 @@ func run(ctx context.Context, env *cli.Env) error {
 		}
 		errs = append(errs, c.render(ctx, t))
 	}
-	return c.once(errors.Join(errs...))
+	return errors.Join(errs...)
 }
 
 // settings checks the flags.
@@ -101,8 +101,8 @@ func (c *command) render(ctx context.Context, t spec.Target) error {
 	k, err := t.Render(ctx, c.set)
 	if k != nil {
 		for _, w := range k.Warnings {
-			if !c.said[w.Error()] {
-				c.said[w.Error()] = true
+			if !c.warned[w.Error()] {
+				c.warned[w.Error()] = true
 				c.env.Report.Warn(w.Place(), "%v", w)
 			}
 		}
@@ -118,22 +118,6 @@ func (c *command) render(ctx context.Context, t spec.Target) error {
 		return hint.Wrap(fmt.Errorf("%s: which release is it for? It has no #version=", t.Kickstart), "name it, as in --release 43")
 	}
 	return t.Manifest(k, c.set).Write(c.env.Stdout)
-}
-
-// once leaves out the errors that another release or architecture had as well.
-func (c *command) once(err error) error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return err
-	}
-	var errs []error
-	for _, err := range joined.Unwrap() {
-		if err = c.once(err); err != nil && !c.said[err.Error()] {
-			c.said[err.Error()] = true
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
 }
 
 func splitList(s string) []string {

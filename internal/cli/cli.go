@@ -104,13 +104,17 @@ func reportMode(getenv func(string) string) report.Mode {
 	return report.Lines
 }
 
-// exit reports err and returns the exit code it stands for.
+// exit reports err and returns the exit code it stands for. What several
+// joined errors say in the same words, as those of two images made from one
+// file do, is said once.
 func (e *Env) exit(err error) int {
 	code := OK
+	said := map[string]bool{}
 	for _, err := range split(err) {
-		if errors.Is(err, flag.ErrHelp) {
+		if errors.Is(err, flag.ErrHelp) || said[err.Error()] {
 			continue
 		}
+		said[err.Error()] = true
 		at := report.Place{}
 		if p, ok := errors.AsType[interface {
 			error

@@ -45,7 +45,7 @@ func probe(_ context.Context, env *Env) error {
 	case "no":
 		return Say(errors.New("the image did not boot"))
 	case "several":
-		return errors.Join(Say(errors.New("first")), errors.New("second"), Usagef("third"))
+		return errors.Join(Say(errors.New("first")), errors.New("second"), errors.Join(Usagef("third"), errors.New("second")))
 	case "panic-free":
 		defer fmt.Fprintln(env.Stdout, "cleaned up")
 		return errors.New("failed")

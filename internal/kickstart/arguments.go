@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/respin-project/respin/internal/near"
 )
 
 // A reading is one command or section header while its words are read
@@ -16,6 +18,8 @@ type reading struct {
 	words   []word
 	place   func(offset int) Place // of a byte of the line
 	failed  bool
+	surplus bool // an argument too many was reported
+	ordered bool // options end where the arguments begin
 }
 
 func (r *reading) fail(at Place, format string, args ...any) {
@@ -36,9 +40,10 @@ func (r *reading) read() bool {
 	for i := 0; i < len(r.words); i++ {
 		switch w := r.words[i]; {
 		case w.text == "--":
-			for _, w := range r.words[i+1:] {
-				r.argument(w)
-			}
+			r.arguments(r.words[i+1:])
+			i = len(r.words)
+		case r.ordered && !r.isOption(w.text):
+			r.arguments(r.words[i:])
 			i = len(r.words)
 		case r.isOption(w.text):
 			i += r.option(w, r.words[i+1:])
@@ -70,61 +75,66 @@ func (r *reading) option(w word, rest []word) int {
 	name, value, valued := strings.Cut(w.text, "=")
 	s := r.syntax.options[name]
 	if s == nil {
-		r.fail(at, "unknown option %s%s", name, meant(name, r.syntax.spellings()))
-		return 0
-	}
-	if s.discouraged {
-		r.warn(at, "option %s of %s is deprecated", name, r.syntax.name)
+		spellings := r.syntax.spellings()
+		r.fail(at, "unknown option %s%s", name, meant(name, spellings))
+		near, ok := near.Name(name, spellings)
+		if !ok {
+			return 0
+		}
+		s = r.syntax.options[near] // read on as if it had been spelt right
 	}
 	o := s.option
+	switch {
+	case s.discouraged && o.short == nil && name != o.name:
+		r.warn(at, "option %s of %s is deprecated: write %s", name, r.syntax.name, o.name)
+	case s.discouraged:
+		r.warn(at, "option %s of %s is deprecated", name, r.syntax.name)
+	}
 	taken := 0
 	next := len(rest) > 0 && !r.isOption(rest[0].text) && rest[0].text != "--"
 	switch {
-	case o.kind == flag && valued:
+	case o.kind == bare && valued:
 		r.fail(at, "option %s takes no value", name)
-		return 0
-	case o.kind == flag || valued:
+	case o.kind == bare || valued:
 	case next:
 		value, taken = rest[0].text, 1
 	case o.kind != optional:
 		r.fail(at, "option %s needs a value", name)
+		r.set(o, "", at)
 		return 0
 	}
 	if o.short != nil {
-		r.set(r.syntax.options[o.short.Name].option, o.short.Value, at)
-	} else if value, ok := r.check(o, name, value, at); ok {
-		r.set(o, value, at)
+		o, value = r.syntax.options[o.short.Name].option, o.short.Value
 	}
+	r.set(o, r.check(o, name, value, at), at)
 	return taken
 }
 
 // check holds a value against its option's kind and returns it as the model spells it.
-func (r *reading) check(o *option, name, value string, at Place) (string, bool) {
+func (r *reading) check(o *option, name, value string, at Place) string {
 	switch o.kind {
+	case bare:
+		return ""
 	case integer:
-		n, ok := parseInt(value)
-		if !ok {
-			r.fail(at, "option %s needs a whole number, not %q", name, value)
-			return "", false
+		if n, ok := parseInt(value); ok {
+			return strconv.Itoa(n)
 		}
-		return strconv.Itoa(n), true
+		r.fail(at, "option %s needs a whole number, not %q", name, value)
 	case boolean:
 		if _, ok := parseBool(value); !ok {
 			r.fail(at, "option %s needs yes or no, not %q", name, value)
-			return "", false
 		}
 	case choice:
 		key := value
 		if o.anyCase {
 			key = strings.ToLower(value)
 		}
-		canonical, ok := o.choices[key]
-		if !ok {
-			r.fail(at, "option %s cannot be %q, only %s%s", name, value, strings.Join(o.values, ", "), meant(value, o.values))
+		if canonical, ok := o.choices[key]; ok {
+			return canonical
 		}
-		return canonical, ok
+		r.fail(at, "option %s cannot be %q, only %s%s", name, value, strings.Join(o.values, ", "), meant(value, o.values))
 	}
-	return value, true
+	return value
 }
 
 // set records an option, in place of what said the same before.
@@ -136,7 +146,13 @@ func (r *reading) set(o *option, value string, at Place) {
 			return given.Name == o.name || o.setting != "" && other.setting == o.setting
 		})
 	}
-	c.Options = append(c.Options, Option{o.name, value, at, o.kind == flag || o.kind == optional && value == ""})
+	c.Options = append(c.Options, Option{o.name, value, at, o.kind == bare || o.kind == optional && value == ""})
+}
+
+func (r *reading) arguments(words []word) {
+	for _, w := range words {
+		r.argument(w)
+	}
 }
 
 // argument records a word that is no option.
@@ -144,7 +160,10 @@ func (r *reading) argument(w word) {
 	n := len(r.command.Args)
 	known := r.syntax.arguments
 	if n >= len(known) && (len(known) == 0 || !known[len(known)-1].repeated) {
-		r.fail(r.place(w.offset), "unexpected argument%s of %s", r.show(w.text), r.syntax.name)
+		if !r.surplus {
+			r.fail(r.place(w.offset), "unexpected argument%s of %s", r.show(w.text), r.syntax.name)
+		}
+		r.surplus = true
 		return
 	}
 	text := w.text

@@ -90,7 +90,7 @@ func checkRealm(p *parser, r *reading) {
 	for _, o := range strings.Fields("--client-software=TEXT --server-software=TEXT --membership-software=TEXT --one-time-password=TEXT --no-password --computer-ou=TEXT") {
 		join.add(o)
 	}
-	inner := &reading{findings: r.findings, syntax: join, command: &Command{Place: c.Place}, words: r.words[1:], place: r.place}
+	inner := &reading{findings: r.findings, syntax: join, command: &Command{Place: c.Place}, words: r.words[1:], place: r.place, ordered: true}
 	r.failed = !inner.read() || r.failed
 }
 

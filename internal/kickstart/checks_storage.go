@@ -114,6 +114,8 @@ func checkRaid(p *parser, r *reading) {
 	checkNoBtrfs(p, r)
 	existing := c.Has("--useexisting") || c.Has("--noformat")
 	switch {
+	case c.Value("--device") == "":
+		r.fail(r.at("--device"), "option --device cannot be empty")
 	case existing && len(c.Args) > 1:
 		r.fail(c.Place, "raid with --useexisting or --noformat takes no partitions")
 	case !existing && len(c.Args) < 2:
@@ -128,10 +130,11 @@ func checkSnapshot(p *parser, r *reading) {
 	if group, volume, _ := strings.Cut(c.arg(0), "/"); group == "" || volume == "" || strings.Contains(volume, "/") {
 		r.fail(c.Place, "the origin of a snapshot must be VOLUMEGROUP/VOLUME, not %q", c.arg(0))
 	}
-	for _, before := range p.kickstart.All("snapshot") {
-		if before.Value("--name") == c.Value("--name") {
-			r.fail(r.at("--name"), "snapshot %q is already defined in %s", c.Value("--name"), before.Place)
-		}
+	key := "snapshot\x00" + c.Value("--name")
+	if before, ok := p.unique[key]; ok {
+		r.fail(r.at("--name"), "snapshot %q is already defined in %s", c.Value("--name"), before)
+	} else {
+		p.unique[key] = c.Place
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // corpus is the folder of real inputs, which are not part of the repository.
-func corpus(t *testing.T) string {
+func corpus(t testing.TB) string {
 	t.Helper()
 	folder := os.Getenv("RESPIN_CORPUS")
 	if folder == "" {

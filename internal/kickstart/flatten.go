@@ -3,6 +3,7 @@ package kickstart
 import (
 	"crypto/sha256"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/respin-project/respin/internal/manifest"
@@ -43,6 +44,10 @@ func (k *Kickstart) Manifest() *manifest.Kickstart {
 	return m
 }
 
+// maxRestored bounds the text of a manifest, in bytes: a little more than what
+// is written, for resolving variables may have made that longer.
+const maxRestored = maxText + 1<<20
+
 // Restore reads the text of a manifest again. Places are those of the files
 // that the text came from. Nothing is fetched: an %include line in the text is
 // one that could not be resolved.
@@ -50,6 +55,9 @@ func Restore(m *manifest.Kickstart) (*Kickstart, error) {
 	syntax, err := ParseSyntax(m.Syntax)
 	if err != nil {
 		return nil, err
+	}
+	if len(m.Text) > maxRestored {
+		return nil, fmt.Errorf("the kickstart is longer than %d MiB", maxRestored>>20)
 	}
 	k := &Kickstart{Path: m.Path, Syntax: syntax}
 	for _, s := range m.Sources {
@@ -76,6 +84,8 @@ func Restore(m *manifest.Kickstart) (*Kickstart, error) {
 	return parse(k, lines, findings{}, missing)
 }
 
+var variable = regexp.MustCompile(`\$(releasever|basearch)\b|\$\{(releasever|basearch)\}`)
+
 // Resolve puts the release and the architecture in the place of $releasever
 // and $basearch in the commands url and repo, in the model and in the text.
 // Scripts and everything else stay as they are.
@@ -87,16 +97,23 @@ func (k *Kickstart) Resolve(release, arch string) {
 	case "armv7l", "armv7hl":
 		base = "armhfp"
 	}
-	r := strings.NewReplacer("$releasever", release, "${releasever}", release, "$basearch", base, "${basearch}", base)
+	replace := func(text string) string {
+		return variable.ReplaceAllStringFunc(text, func(name string) string {
+			if strings.Contains(name, "releasever") {
+				return release
+			}
+			return base
+		})
+	}
 	for _, c := range k.Commands {
 		if c.Name != "url" && c.Name != "repo" {
 			continue
 		}
 		for i := range c.Options {
-			c.Options[i].Value = r.Replace(c.Options[i].Value)
+			c.Options[i].Value = replace(c.Options[i].Value)
 		}
 		for i := c.first; i < c.end; i++ {
-			k.lines[i].text = r.Replace(k.lines[i].text)
+			k.lines[i].text = replace(k.lines[i].text)
 		}
 	}
 }

@@ -220,11 +220,11 @@ func (c *Command) given(name string, kind valueKind) bool {
 		return false
 	}
 	switch kind {
-	case flag, optional:
+	case bare, optional:
 		return true
 	case integer:
-		n, _ := parseInt(o.Value)
-		return n != 0
+		n, ok := parseInt(o.Value)
+		return n != 0 || !ok
 	}
 	return o.Value != ""
 }

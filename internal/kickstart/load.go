@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"io/fs"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,7 +15,7 @@ import (
 // Bounds on what is read, so that a hostile file cannot fill the memory.
 const (
 	maxFile  = 4 << 20 // bytes of one file
-	maxText  = 8 << 20 // bytes of the flattened text
+	maxText  = 4 << 20 // bytes of the flattened text
 	maxDepth = 32      // of includes within includes
 	maxFiles = 1000    // inclusions, the same file counted each time
 )
@@ -26,8 +27,9 @@ type Loader struct {
 	// Fedora if that is empty too.
 	Syntax, Fallback Syntax
 	// Render turns the text of a file whose name ends in .tmpl into a
-	// kickstart; without it such a file is an error.
-	Render func(name string, text []byte) ([]byte, error)
+	// kickstart; without it such a file is an error. It also says which line
+	// of the file each of the kickstart's comes from.
+	Render func(name string, text []byte) (rendered []byte, lines []int, err error)
 	// Client fetches what is included by URL; nil is one with a time limit.
 	Client *http.Client
 }
@@ -37,6 +39,7 @@ type Loader struct {
 // could be read is returned beside them.
 func (l *Loader) Load(ctx context.Context, path string) (*Kickstart, error) {
 	e := l.expansion(ctx)
+	path = e.redact(path)
 	content, err := e.read(path)
 	if err != nil {
 		return nil, err
@@ -61,13 +64,16 @@ type expansion struct {
 	findings
 	ctx        context.Context
 	files      map[string]string // content by path or URL
+	rendered   map[string][]int  // the lines that those of a template come from
+	secrets    map[string]string // URLs with their passwords, by what is shown of them
 	sources    []Source
 	lines      []line
 	size       int
 	inclusions int
 	stack      []string // the files being read, the outermost first
 	missing    []*missingInclude
-	full       bool // a bound was reached; the rest is not read
+	mentions   map[string]bool // whether a path was found elsewhere than behind %include
+	full       bool            // a bound was reached; the rest is not read
 }
 
 // A missingInclude is an %include line whose file does not exist here.
@@ -79,13 +85,13 @@ type missingInclude struct {
 }
 
 func (l *Loader) expansion(ctx context.Context) *expansion {
-	return &expansion{Loader: l, ctx: ctx, files: map[string]string{}}
+	return &expansion{Loader: l, ctx: ctx, files: map[string]string{}, rendered: map[string][]int{}, mentions: map[string]bool{}}
 }
 
 func (e *expansion) parse(path, content string) (*Kickstart, error) {
 	k := &Kickstart{Path: path, Syntax: e.Syntax}
 	if k.Syntax == "" {
-		declared, err := versionOf(path, content)
+		declared, err := e.version(path, content)
 		if err != nil {
 			return nil, err
 		}
@@ -97,8 +103,8 @@ func (e *expansion) parse(path, content string) (*Kickstart, error) {
 	return parse(k, e.lines, e.findings, e.missing)
 }
 
-// versionOf returns the syntax that the first #version= line names, empty if there is none.
-func versionOf(path, content string) (Syntax, error) {
+// version returns the syntax that the first #version= line names, empty if there is none.
+func (e *expansion) version(path, content string) (Syntax, error) {
 	n := 0
 	for text := range strings.Lines(content) {
 		n++
@@ -110,7 +116,7 @@ func versionOf(path, content string) (Syntax, error) {
 		if err == nil {
 			return syntax, nil
 		}
-		d := &Diagnostic{At: Place{File: path, Line: n, Column: len("#version=") + 1}, Message: err.Error()}
+		d := &Diagnostic{At: Place{File: path, Line: e.lineOf(path, n), Column: len("#version=") + 1}, Message: err.Error()}
 		return "", hint.Wrap(d, "%s", strings.Join(hint.Of(err), "; "))
 	}
 	return "", nil
@@ -124,13 +130,22 @@ func (e *expansion) expand(path, content string, from *Place) {
 		if e.full {
 			return
 		}
-		at := Place{File: path, Line: n, From: from}
+		at := Place{File: path, Line: e.lineOf(path, n), From: from}
 		if name, is := includeName(text); is {
 			e.include(name, text, at)
 			continue
 		}
 		e.append(text, at)
 	}
+}
+
+// lineOf returns where line n of a file's content stands in the file, which is
+// elsewhere if the file is a template.
+func (e *expansion) lineOf(path string, n int) int {
+	if lines := e.rendered[path]; n <= len(lines) {
+		return lines[n-1]
+	}
+	return n
 }
 
 func (e *expansion) append(text string, at Place) {
@@ -173,13 +188,20 @@ func (e *expansion) include(name, text string, at Place) {
 		e.fail(at, "%s needs the name of a file", strings.Fields(text)[0])
 		return
 	}
+	if e.inclusions++; e.inclusions > maxFiles {
+		e.stop(at, "more than %d files are included", maxFiles)
+		return
+	}
 	path, err := e.resolve(name, at.File)
 	var content string
+	if err == nil && installTime(path) && e.written(path) {
+		err = fs.ErrNotExist // what is there now is of another installation
+	}
 	if err == nil {
 		content, err = e.read(path)
 	}
 	if err != nil {
-		e.missing = append(e.missing, &missingInclude{Include: Include{name, at}, line: len(e.lines), err: err})
+		e.missing = append(e.missing, &missingInclude{Include: Include{e.redact(name), at}, line: len(e.lines), err: err})
 		at.Column = 0
 		e.append(text, at)
 		return
@@ -189,10 +211,6 @@ func (e *expansion) include(name, text string, at Place) {
 		e.fail(at, "include cycle: %s includes itself%s", path, through(at, path))
 		return
 	}
-	if e.inclusions++; e.inclusions > maxFiles {
-		e.stop(at, "more than %d files are included", maxFiles)
-		return
-	}
 	if len(e.stack) > maxDepth {
 		e.stop(at, "files include each other more than %d deep", maxDepth)
 		return
@@ -200,6 +218,32 @@ func (e *expansion) include(name, text string, at Place) {
 	e.stack = append(e.stack, id)
 	e.expand(path, content, &at)
 	e.stack = e.stack[:len(e.stack)-1]
+}
+
+// written reports whether a file that was read so far mentions path other
+// than to include it.
+func (e *expansion) written(path string) bool {
+	written, known := e.mentions[path]
+	if known {
+		return written
+	}
+	for _, content := range e.files {
+		for rest := content; !written; {
+			i := strings.Index(rest, path)
+			if i < 0 {
+				break
+			}
+			start := strings.LastIndexByte(rest[:i], '\n') + 1
+			end := i + len(path)
+			if n := strings.IndexByte(rest[end:], '\n'); n >= 0 {
+				end += n
+			}
+			_, includes := includeName(rest[start:end])
+			written, rest = !includes, rest[end:]
+		}
+	}
+	e.mentions[path] = written
+	return written
 }
 
 // through names the files between path and the line that includes it again.

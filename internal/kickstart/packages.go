@@ -45,14 +45,19 @@ func (s *selection) add(f *findings, text string, at Place) {
 		return
 	}
 	name, excluded := strings.CutPrefix(entry, "-")
-	name = strings.TrimSpace(name)
-	switch environment, isEnvironment := strings.CutPrefix(name, "@^"); {
-	case name == "" || name == "@" || name == "@^":
+	if name = strings.TrimSpace(name); strings.HasPrefix(name, "@") {
+		name = "@" + strings.TrimSpace(name[1:])
+	}
+	environment, isEnvironment := strings.CutPrefix(name, "@^")
+	switch environment = strings.TrimSpace(environment); {
+	case name == "" || name == "@" || isEnvironment && environment == "":
 		f.fail(at, "%q names no package and no group", entry)
 	case isEnvironment && !excluded:
 		s.Environment = environment
 	case isEnvironment && environment == s.Environment:
 		s.Environment = ""
+	case isEnvironment:
+		s.excludeGroup("^" + environment)
 	case name[0] == '@' && excluded:
 		s.excludeGroup(name[1:])
 	case name[0] == '@':
@@ -89,7 +94,7 @@ func (s *selection) group(f *findings, text string, at Place) {
 	if g.NoDefaults && g.Optional {
 		f.fail(at, "options --nodefaults and --optional do not go together")
 	}
-	if g.Name = strings.Join(name, " "); g.Name == "" {
+	if g.Name = strings.Join(name, " "); g.Name == "" || g.Name[0] == '^' {
 		f.fail(at, "%q names no group", "@"+text)
 	}
 	if !slices.ContainsFunc(s.Groups, func(other Group) bool { return other.Name == g.Name }) {
@@ -111,6 +116,9 @@ func (s *selection) packages() *Packages {
 	s.Names, s.Excluded = sortedKeys(s.names), sortedKeys(s.excluded)
 	slices.SortFunc(s.Groups, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
 	slices.Sort(s.ExcludedGroups)
+	if len(s.Groups) == 0 {
+		s.Groups = nil
+	}
 	return s.Packages
 }
 

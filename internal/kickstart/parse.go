@@ -1,6 +1,7 @@
 package kickstart
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -25,9 +26,13 @@ type parser struct {
 	kickstart *Kickstart
 	table     *table
 	lines     []line
-	next      int               // the line to be read next
-	seen      map[string]Place  // the first command of each name
-	unique    map[string]Place  // what was defined, by command and identity
+	next      int              // the line to be read next
+	seen      map[string]Place // the first command of each name
+	unique    map[string]Place // what was defined, by command and identity
+	ending    struct {         // the end of a section that was looked up last
+		n   int // its line
+		tag string
+	}
 	selection *selection        // nil until the first %packages
 	pending   []*missingInclude // unresolved %include lines, to be judged when all scripts are known
 }
@@ -39,7 +44,7 @@ func parse(k *Kickstart, lines []line, found findings, pending []*missingInclude
 		seen: map[string]Place{}, unique: map[string]Place{},
 	}
 	k.lines = lines
-	for p.next < len(p.lines) {
+	for p.next < len(p.lines) && len(p.errors) <= maxErrors {
 		p.statement()
 	}
 	if p.selection != nil {
@@ -61,8 +66,8 @@ func (p *parser) statement() {
 		return
 	}
 	words, place, err := p.words()
-	if err != nil {
-		p.fail(place(0), "%v", err)
+	if e, ok := errors.AsType[*wordError](err); ok {
+		p.fail(place(e.offset), "%v", err)
 	}
 	if len(words) == 0 {
 		return
@@ -96,7 +101,7 @@ func (p *parser) words() (words []word, place func(offset int) Place, err error)
 		text += strings.TrimRight(p.lines[p.next].text, "\r\n")
 		p.next++
 		words, err = splitWords(text)
-		if err != errEscape || p.next == len(p.lines) || len(text) > maxStatement || len(starts) == maxStatementLines {
+		if !errors.Is(err, errEscape) || p.next == len(p.lines) || len(text) > maxStatement || len(starts) == maxStatementLines {
 			return words, place, err
 		}
 		text = text[:len(text)-1]

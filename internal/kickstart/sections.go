@@ -16,7 +16,9 @@ func (p *parser) section(words []word, place func(int) Place) {
 			return
 		}
 		p.fail(at, "unknown section %s%s", name, meant(name, p.sectionNames()))
-		p.body(name, at)
+		if end, tag := p.end(); tag == "%end" { // else it is a line that should have been something else
+			p.next = end + 1
+		}
 		return
 	}
 	header := &Command{Name: name, Place: at, words: syntax.words}
@@ -41,27 +43,43 @@ func (p *parser) section(words []word, place func(int) Place) {
 // body returns the lines of a section and steps behind its %end, if it has one.
 func (p *parser) body(name string, at Place) (body []line, ended bool) {
 	first := p.next
-	for ; p.next < len(p.lines); p.next++ {
-		t := strings.TrimLeft(p.lines[p.next].text, " \t\r\f\v")
-		if !strings.HasPrefix(t, "%") {
-			continue
-		}
-		tag := strings.Fields(t)[0]
-		if tag == "%end" {
-			p.next++
-			return p.lines[first : p.next-1], true
-		}
-		if p.table.commands[tag] != nil {
-			p.fail(p.lines[p.next].place, "section %s begins before %s from %s is ended: %%end is missing", tag, name, at)
-			return nil, false
-		}
+	end, tag := p.end()
+	p.next = end
+	switch tag {
+	case "%end":
+		p.next++
+		return p.lines[first:end], true
+	case "":
+		p.fail(at, "section %s is not ended: %%end is missing", name)
+	default:
+		p.fail(p.lines[end].place, "section %s begins before %s from %s is ended: %%end is missing", tag, name, at)
 	}
-	p.fail(at, "section %s is not ended: %%end is missing", name)
 	return nil, false
 }
 
+// end finds the line where the section ends that is being read: at its %end,
+// before the section called tag, or with the text, where tag is empty.
+func (p *parser) end() (n int, tag string) {
+	if p.next <= p.ending.n && p.ending.n > 0 {
+		return p.ending.n, p.ending.tag // found before, and still ahead
+	}
+	p.ending.n, p.ending.tag = len(p.lines), ""
+	for n := p.next; n < len(p.lines); n++ {
+		t := strings.TrimLeft(p.lines[n].text, " \t\r\f\v")
+		if !strings.HasPrefix(t, "%") {
+			continue
+		}
+		if tag := strings.Fields(t)[0]; tag == "%end" || p.table.commands[tag] != nil {
+			p.ending.n, p.ending.tag = n, tag
+			break
+		}
+	}
+	return p.ending.n, p.ending.tag
+}
+
+// sectionNames are what may be meant by a misspelt tag.
 func (p *parser) sectionNames() []string {
-	var names []string
+	names := []string{"%end", "%include", "%ksappend"}
 	for name := range p.table.commands {
 		if name[0] == '%' {
 			names = append(names, name)
@@ -115,7 +133,7 @@ func (p *parser) certificate(r *reading, body string) {
 		Body:     body,
 		Place:    r.command.Place,
 	}
-	if strings.Contains(c.FileName, "/") {
+	if !r.failed && (c.FileName == "" || strings.Contains(c.FileName, "/")) {
 		r.fail(r.at("--filename"), "option --filename needs a name without a folder, not %q", c.FileName)
 	}
 	p.kickstart.Certificates = append(p.kickstart.Certificates, c)

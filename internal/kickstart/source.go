@@ -1,6 +1,7 @@
 package kickstart
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ func (e *expansion) resolve(name, in string) (string, error) {
 	if u, err := url.Parse(name); err == nil && u.Scheme != "" && strings.Contains(name, ":/") {
 		switch u.Scheme {
 		case "http", "https":
-			return name, nil
+			return e.redact(name), nil
 		case "file":
 			name = u.Path
 		default:
@@ -30,7 +31,7 @@ func (e *expansion) resolve(name, in string) (string, error) {
 		if filepath.IsAbs(name) {
 			return "", fmt.Errorf("a file from the network cannot include one of this machine")
 		}
-		base, err := url.Parse(in)
+		base, err := url.Parse(e.secret(in))
 		if err != nil {
 			return "", err
 		}
@@ -38,7 +39,7 @@ func (e *expansion) resolve(name, in string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return to.String(), nil
+		return e.redact(to.String()), nil
 	}
 	if filepath.IsAbs(name) {
 		return filepath.Clean(name), nil
@@ -51,6 +52,22 @@ func (e *expansion) resolve(name, in string) (string, error) {
 	}
 	return beside, nil
 }
+
+// redact hides the password of a URL, for its name goes into messages and
+// manifests; secret gives it back.
+func (e *expansion) redact(name string) string {
+	u, err := url.Parse(name)
+	if err != nil || u.User == nil {
+		return name
+	}
+	if e.secrets == nil {
+		e.secrets = map[string]string{}
+	}
+	e.secrets[u.Redacted()] = name
+	return u.Redacted()
+}
+
+func (e *expansion) secret(name string) string { return cmp.Or(e.secrets[name], name) }
 
 func isURL(name string) bool {
 	return strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://")
@@ -100,7 +117,7 @@ func (e *expansion) fetch(url string) (io.ReadCloser, error) {
 	if client == nil {
 		client = &http.Client{Timeout: fetchTimeout}
 	}
-	request, err := http.NewRequestWithContext(e.ctx, http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(e.ctx, http.MethodGet, e.secret(url), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -126,24 +143,25 @@ func (e *expansion) keep(path string, data []byte) (string, error) {
 		if e.Render == nil {
 			return "", fmt.Errorf("%s is a template: it can only be rendered with a spec's variables", path)
 		}
-		var err error
-		if data, err = e.Render(path, data); err != nil {
+		rendered, lines, err := e.Render(path, data)
+		if err != nil {
 			return "", err
 		}
+		data, e.rendered[path] = rendered, lines
 	}
 	content := strings.TrimPrefix(string(data), "\ufeff")
 	if n := strings.IndexByte(content, 0); n >= 0 {
-		return "", &Diagnostic{At: placeOf(path, content, n), Message: "holds a NUL byte: is it a kickstart?"}
+		return "", &Diagnostic{At: e.placeOf(path, content, n), Message: "holds a NUL byte: is it a kickstart?"}
 	}
 	if !utf8.ValidString(content) {
 		n := strings.IndexFunc(content, func(c rune) bool { return c == utf8.RuneError })
-		return "", &Diagnostic{At: placeOf(path, content, n), Message: "is not UTF-8 text"}
+		return "", &Diagnostic{At: e.placeOf(path, content, n), Message: "is not UTF-8 text"}
 	}
 	e.files[path] = content
 	e.sources = append(e.sources, Source{path, digest})
 	return content, nil
 }
 
-func placeOf(path, content string, offset int) Place {
-	return Place{File: path, Line: strings.Count(content[:offset], "\n") + 1}
+func (e *expansion) placeOf(path, content string, offset int) Place {
+	return Place{File: path, Line: e.lineOf(path, strings.Count(content[:offset], "\n")+1)}
 }

@@ -48,7 +48,7 @@ type argument struct {
 type valueKind int
 
 const (
-	flag valueKind = iota
+	bare valueKind = iota // no value
 	text
 	integer
 	boolean
@@ -226,7 +226,7 @@ func (c *command) merge(a, b *Command) *Command {
 	var kept []Option
 	for _, o := range a.Options {
 		s := c.options[o.Name]
-		stays := s.option.kind != flag || s.option.setting != ""
+		stays := s.option.kind != bare || s.option.setting != ""
 		if stays && !s.option.reset && !c.replaced(s.option, b) {
 			kept = append(kept, o)
 		}

@@ -17,6 +17,14 @@ var (
 	errEscape = errors.New("nothing follows the backslash at the end of the line")
 )
 
+// A wordError is one of those, with where it is in bytes.
+type wordError struct {
+	error
+	offset int
+}
+
+func (e *wordError) Unwrap() error { return e.error }
+
 // splitWords takes a line apart as Python's shlex does in POSIX mode with
 // comments, which is what pykickstart uses: quotes join, a backslash escapes
 // any character outside quotes and \ and " within double quotes, and a # that
@@ -48,13 +56,13 @@ func splitWords(line string) ([]word, error) {
 		switch c {
 		case '\\':
 			if i++; i == len(line) {
-				return words, errEscape
+				return words, &wordError{errEscape, i - 1}
 			}
 			text.WriteByte(line[i])
 		case '\'', '"':
 			n, err := quoted(&text, line[i+1:], c)
 			if err != nil {
-				return words, err
+				return words, &wordError{err, i}
 			}
 			i += n
 		default:

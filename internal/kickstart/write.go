@@ -2,6 +2,7 @@ package kickstart
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -35,23 +36,23 @@ func (k *Kickstart) Canonical() string {
 
 // String writes the command as it may stand in a kickstart.
 func (c *Command) String() string {
-	parts := []string{c.Name}
-	dashes := false
-	for _, o := range c.Options {
-		if o.Value == "" && o.plain {
-			parts = append(parts, o.Name)
-		} else {
-			parts = append(parts, quoteOption(o.Name, o.Value))
-		}
-	}
+	var args, options []string
+	dashed := false // an argument would be taken for an option
 	for _, a := range c.Args {
-		if strings.HasPrefix(a, "-") && !dashes && !c.words {
-			parts = append(parts, "--")
-			dashes = true
-		}
-		parts = append(parts, quote(a))
+		args = append(args, quote(a))
+		dashed = dashed || strings.HasPrefix(a, "-") && !c.words
 	}
-	return strings.Join(parts, " ")
+	for _, o := range c.Options {
+		if o.plain {
+			options = append(options, o.Name)
+		} else {
+			options = append(options, quoteOption(o.Name, o.Value))
+		}
+	}
+	if dashed {
+		return strings.Join(slices.Concat([]string{c.Name}, options, []string{"--"}, args), " ")
+	}
+	return strings.Join(slices.Concat([]string{c.Name}, args, options), " ")
 }
 
 func (c *Command) addFlag(name string, given bool) {

@@ -9,7 +9,11 @@ func Name(name string, candidates []string) (string, bool) {
 	best, bestDistance := "", 0
 	for _, c := range candidates {
 		longer := max(len(name), len(c))
-		if d := distance(name, c); d <= max(longer/3, 1) && d < longer && (best == "" || d < bestDistance) {
+		most := max(longer/3, 1)
+		if longer-min(len(name), len(c)) > most {
+			continue // each byte too many is a difference
+		}
+		if d := distance(name, c); d <= most && d < longer && (best == "" || d < bestDistance) {
 			best, bestDistance = c, d
 		}
 	}

@@ -1,6 +1,9 @@
 package near
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestName(t *testing.T) {
 	options := []string{"--hostname", "--bootproto", "--device", "--ip"}
@@ -11,10 +14,11 @@ func TestName(t *testing.T) {
 		{"--entirely-else", ""},
 		{"x", ""},
 		{"", ""},
+		{strings.Repeat("--hostname", 100_000), ""},
 	} {
 		got, ok := Name(tt.name, options)
 		if got != tt.want || ok != (tt.want != "") {
-			t.Errorf("Name(%q) = %q, %v, want %q", tt.name, got, ok, tt.want)
+			t.Errorf("Name(%.50q) = %q, %v, want %q", tt.name, got, ok, tt.want)
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package spec
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -33,6 +31,8 @@ func (r *reading) vars(at string, vars map[string]any) {
 			r.fail(at+"."+name, "the variable %s is given already and cannot be set", name)
 		case !variablePattern.MatchString(name):
 			r.fail(at, "a variable cannot be called %q: letters, digits and _ only", name)
+		case vars[name] == nil:
+			r.fail(at+"."+name, "the variable %s has no value", name)
 		}
 	}
 }
@@ -61,54 +61,41 @@ func (t Target) variables(given map[string]string) (map[string]any, error) {
 	return vars, nil
 }
 
-// renderer returns what turns the text of a template into a kickstart.
-func renderer(vars map[string]any) func(name string, text []byte) ([]byte, error) {
-	return func(name string, text []byte) ([]byte, error) {
+// renderer returns what turns the text of a template into a kickstart, as
+// kickstart.Loader has it.
+func renderer(vars map[string]any) func(name string, text []byte) ([]byte, []int, error) {
+	return func(name string, text []byte) ([]byte, []int, error) {
 		t, err := template.New(name).Option("missingkey=error").Parse(string(text))
 		if err != nil {
-			return nil, templateError(name, err, vars)
+			return nil, nil, templateError(name, err, vars)
 		}
-		out := &bounded{left: maxRendered}
+		out := newRendering(t, text)
 		if err := t.Execute(out, vars); err != nil {
-			return nil, templateError(name, err, vars)
+			return nil, nil, templateError(name, err, vars)
 		}
-		return out.Bytes(), nil
+		return out.text.Bytes(), out.lines, nil
 	}
-}
-
-// maxRendered bounds what a template may come to, in bytes.
-const maxRendered = 4 << 20
-
-type bounded struct {
-	bytes.Buffer
-	left int
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.left -= len(p); b.left < 0 {
-		return 0, fmt.Errorf("the template comes to more than %d MiB", maxRendered>>20)
-	}
-	return b.Buffer.Write(p)
 }
 
 var (
-	errorPattern   = regexp.MustCompile(`(?s)^template: (.*?):(\d+)(?::(\d+))?: (.*)$`)
-	missingPattern = regexp.MustCompile(`map has no entry for key "([^"]*)"`)
+	errorPattern     = regexp.MustCompile(`(?s)^template: (.*?):(\d+)(?::(\d+))?: (.*)$`)
+	executingPattern = regexp.MustCompile(`(?s)^executing ".*?" at (<.*?>): (.*)$`)
+	missingPattern   = regexp.MustCompile(`map has no entry for key "([^"]*)"`)
 )
 
 // templateError gives an error of text/template its place in the file.
 func templateError(name string, err error, vars map[string]any) error {
 	m := errorPattern.FindStringSubmatch(err.Error())
 	if m == nil || m[1] != name {
-		return err
+		return &kickstart.Diagnostic{At: kickstart.Place{File: name}, Message: err.Error()}
 	}
 	d := &kickstart.Diagnostic{At: kickstart.Place{File: name}, Message: m[4]}
 	d.At.Line, _ = strconv.Atoi(m[2])
 	if column, err := strconv.Atoi(m[3]); err == nil {
 		d.At.Column = column + 1 // text/template counts from 0
 	}
-	if e, ok := errors.AsType[template.ExecError](err); ok && e.Err != nil {
-		d.Message = "template: " + errors.Unwrap(e).Error()
+	if m := executingPattern.FindStringSubmatch(d.Message); m != nil {
+		d.Message = fmt.Sprintf("%s in the template's %s", m[2], m[1])
 	}
 	if m := missingPattern.FindStringSubmatch(err.Error()); m != nil {
 		d.Message = fmt.Sprintf("the template uses the variable %s, which is not set", m[1])
