@@ -33,7 +33,7 @@ type Writer struct {
 	size        int64 // of the disk, bytes, a multiple of 512
 	compression Compression
 	clusterBits int
-	compressors chan compressor // that no Encode uses at the moment
+	compressors chan *compressor // that no Encode uses at the moment
 
 	end   int64  // of what was written, bytes
 	next  int64  // the disk's first cluster that is not in a table yet
@@ -65,7 +65,7 @@ func NewWriter(f File, size int64, c Compression, cluster int) (*Writer, error) 
 		size:        (size + 511) &^ 511,
 		compression: c,
 		clusterBits: bits.TrailingZeros(uint(cluster)),
-		compressors: make(chan compressor, 256),
+		compressors: make(chan *compressor, 256),
 		l2:          make([]byte, cluster),
 		empty:       true,
 	}
@@ -87,7 +87,7 @@ func (w *Writer) Blocks() int { return max(1, w.cluster()/block.Size) }
 // Encode compresses the clusters of p into p.Out. p.Ends has where each ends;
 // one of zeros takes no bytes, and one that does not get smaller is stored.
 func (w *Writer) Encode(p *block.Piece) error {
-	var c compressor
+	var c *compressor
 	select {
 	case c = <-w.compressors:
 	default:
@@ -100,11 +100,12 @@ func (w *Writer) Encode(p *block.Piece) error {
 	p.Out, p.Ends = p.Out[:0], p.Ends[:0]
 	for off := 0; off < p.Size; off += size {
 		start := len(p.Out)
-		if data := p.Part(off, min(size, p.Size-off), c.scratch(size)); data != nil {
+		if data := p.Part(off, min(size, p.Size-off), c.cluster); data != nil {
 			if len(data) < size { // the disk's last cluster
-				data = append(append(c.scratch(size)[:0], data...), make([]byte, size-len(data))...)
+				clear(c.cluster[copy(c.cluster, data):])
+				data = c.cluster
 			}
-			p.Out = c.compress(p.Out, data)
+			p.Out = c.pack(p.Out, data)
 			if len(p.Out)-start >= size {
 				p.Out = append(p.Out[:start], data...)
 			}
