@@ -73,7 +73,7 @@ func convertFile(ctx context.Context, env *cli.Env, name, output string, formats
 	if formats == nil {
 		formats, _ = convert.ParseFormats("qcow2")
 	}
-	job := convert.Job{Source: src, Formats: formats, Folder: output, Stem: strings.TrimSuffix(filepath.Base(name), ".raw"), Report: env.Report}
+	job := convert.Job{Source: src, Formats: formats, Folder: output, Disk: convert.Disk{Name: strings.TrimSuffix(filepath.Base(name), ".raw"), Arch: "x86_64"}, Report: env.Report}
 	made, err := job.Run(ctx)
 	if err != nil {
 		return err

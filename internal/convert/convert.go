@@ -11,6 +11,7 @@ import (
 	"runtime"
 
 	"github.com/respin-project/respin/internal/block"
+	"github.com/respin-project/respin/internal/gce"
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/report"
@@ -22,7 +23,7 @@ type Job struct {
 	Source  Source
 	Formats []Format
 	Folder  string // where the files go
-	Stem    string // of their names, to which a dot and the format's extension are added
+	Disk    Disk
 	SHA256  string // that the disk must have, hex; empty if that is not known
 	Report  *report.Report
 }
@@ -60,13 +61,14 @@ type run struct {
 type output struct {
 	Format
 	file     *file
+	wrapper  wrapper
 	task     *report.Task
 	artifact manifest.Artifact
 }
 
 // prepare looks for what stands in the way before any work is done, and creates the files.
 func (r *run) prepare() error {
-	data, err := dataBytes(r.Source)
+	data, err := r.survey()
 	if err != nil {
 		return err
 	}
@@ -74,24 +76,49 @@ func (r *run) prepare() error {
 		return err
 	}
 	for _, f := range r.Formats {
-		name := r.Stem + "." + f.Ext
-		to, err := createFile(filepath.Join(r.Folder, name))
-		if err != nil {
+		o := &output{Format: f}
+		if f.wrap != nil {
+			if o.wrapper, err = f.wrap(&r.Disk); err != nil {
+				return fmt.Errorf("%s: %w", f.Name, err)
+			}
+		}
+		name := r.Disk.Name + "." + f.Ext
+		if o.file, err = createFile(filepath.Join(r.Folder, name)); err != nil {
 			return err
 		}
-		r.outputs = append(r.outputs, &output{
-			Format: f,
-			file:   to,
-			task:   r.Report.Task(name, data, report.Bytes),
-			artifact: manifest.Artifact{
-				Path:        name,
-				Format:      f.Name,
-				MediaType:   f.MediaType,
-				VirtualSize: r.Source.Size(),
-			},
-		})
+		o.task = r.Report.Task(name, data, report.Bytes)
+		o.artifact = manifest.Artifact{
+			Path:        name,
+			Format:      f.Name,
+			MediaType:   f.MediaType,
+			VirtualSize: f.virtual(r.Disk.size),
+		}
+		r.outputs = append(r.outputs, o)
+		// What stands before the stream is written when all is known of it.
+		if err := o.file.Skip(o.wrapper.head); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// survey finds how large the disk is and where it has data, and returns how much that is, in bytes.
+func (r *run) survey() (int64, error) {
+	r.Disk.size, r.Disk.extents = r.Source.Size(), nil
+	total := int64(0)
+	for off := int64(0); off < r.Disk.size; {
+		start, end, err := r.Source.Extent(off)
+		if err != nil {
+			return 0, err
+		}
+		if end <= off { // nothing more, or a source that makes no headway
+			break
+		}
+		total += end - start
+		r.Disk.extents = append(r.Disk.extents, gce.Extent{Start: start, End: end})
+		off = end
+	}
+	return total, nil
 }
 
 // discard drops what was not finished.
@@ -125,9 +152,9 @@ func (r *run) convert(ctx context.Context) error {
 	for _, members := range r.streams() {
 		var to sections
 		for _, o := range members {
-			to = append(to, section{o.file, 0})
+			to = append(to, section{o.file, o.wrapper.head})
 		}
-		enc, err := members[0].disk.open(ctx, to, r.Source.Size(), r.Report)
+		enc, err := members[0].disk.open(ctx, to, &r.Disk, r.Report)
 		if err != nil {
 			return fmt.Errorf("making %s: %w", members[0].Name, err)
 		}
@@ -207,6 +234,11 @@ func (r *run) finish(ctx context.Context, members []*output) error {
 					return err
 				}
 				o.file.sum = sum
+			}
+			if o.wrapper.finish != nil {
+				if err := o.wrapper.finish(o.file, o.file.size-o.wrapper.head); err != nil {
+					return err
+				}
 			}
 			o.task.Doing("syncing")
 			var err error

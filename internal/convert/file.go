@@ -72,8 +72,10 @@ func (f *file) Write(p []byte) (int, error) {
 
 // Skip appends a hole of n bytes.
 func (f *file) Skip(n int64) error {
-	f.size += n
-	f.sum = nil
+	if n > 0 {
+		f.size += n
+		f.sum = nil
+	}
 	return nil
 }
 

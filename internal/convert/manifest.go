@@ -43,7 +43,7 @@ func Manifest(ctx context.Context, m *manifest.Manifest, formats []Format, rep *
 	if err != nil {
 		return err
 	}
-	job := Job{Source: src, Formats: formats, Folder: m.Path(""), Stem: m.Image.ID(), SHA256: disk.SHA256, Report: rep}
+	job := Job{Source: src, Formats: formats, Folder: m.Path(""), Disk: Disk{Name: m.Image.ID(), Arch: m.Image.Arch}, SHA256: disk.SHA256, Report: rep}
 	made, err := job.Run(ctx)
 	if err != nil {
 		return err

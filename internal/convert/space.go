@@ -8,23 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dataBytes is how much of the disk is not a hole.
-func dataBytes(src Source) (int64, error) {
-	total := int64(0)
-	for off := int64(0); off < src.Size(); {
-		start, end, err := src.Extent(off)
-		if err != nil {
-			return 0, err
-		}
-		if end <= off { // nothing more, or a source that makes no headway
-			break
-		}
-		total += end - start
-		off = end
-	}
-	return total, nil
-}
-
 // leastRatio is how small a compressed disk may get, as the divisor of its
 // data: what takes less space than that is refused only when the room runs out.
 const leastRatio = 20

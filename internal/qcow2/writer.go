@@ -54,15 +54,26 @@ type held struct {
 // are written, half a cluster is lost to alignment on average.
 const maxHeld = 4 << 20
 
+// Size is the disk that an image has for one of size bytes: whole sectors.
+func Size(size int64) int64 { return (size + 511) &^ 511 }
+
+// CheckCluster refuses what cannot be the size of a cluster, in bytes.
+func CheckCluster(n int) error {
+	if n < minCluster || n > maxCluster || n&(n-1) != 0 {
+		return fmt.Errorf("a cluster of %d bytes is not a power of two from 4 KiB to 2 MiB", n)
+	}
+	return nil
+}
+
 // NewWriter begins an image of a disk of size bytes, which is rounded up to
 // whole sectors of 512. cluster is a power of two from 4 KiB to 2 MiB.
 func NewWriter(f File, size int64, c Compression, cluster int) (*Writer, error) {
-	if cluster < minCluster || cluster > maxCluster || cluster&(cluster-1) != 0 {
-		return nil, fmt.Errorf("cluster size %d is not a power of two from 4 KiB to 2 MiB", cluster)
+	if err := CheckCluster(cluster); err != nil {
+		return nil, err
 	}
 	w := &Writer{
 		file:        f,
-		size:        (size + 511) &^ 511,
+		size:        Size(size),
 		compression: c,
 		clusterBits: bits.TrailingZeros(uint(cluster)),
 		compressors: make(chan *compressor, 256),
