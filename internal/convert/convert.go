@@ -24,6 +24,7 @@ type Job struct {
 	Formats []Format
 	Folder  string // where the files go
 	Disk    Disk
+	From    string // path of the file that Source reads, which must not be overwritten
 	SHA256  string // that the disk must have, hex; empty if that is not known
 	Report  *report.Report
 }
@@ -83,7 +84,11 @@ func (r *run) prepare() error {
 			}
 		}
 		name := r.Disk.Name + "." + f.Ext
-		if o.file, err = createFile(filepath.Join(r.Folder, name)); err != nil {
+		path := filepath.Join(r.Folder, name)
+		if sameFile(path, r.From) {
+			return hint.Wrap(fmt.Errorf("%s is the disk that is to be converted", path), "choose another folder with --output")
+		}
+		if o.file, err = createFile(path); err != nil {
 			return err
 		}
 		o.task = r.Report.Task(name, data, report.Bytes)
@@ -94,6 +99,11 @@ func (r *run) prepare() error {
 			VirtualSize: f.virtual(r.Disk.size),
 		}
 		r.outputs = append(r.outputs, o)
+		if f.disk.kind == "raw" {
+			if err := o.file.allocate(r.Disk.size); err != nil {
+				return err
+			}
+		}
 		// What stands before the stream is written when all is known of it.
 		if err := o.file.Skip(o.wrapper.head); err != nil {
 			return err

@@ -48,6 +48,17 @@ func cause(err error) error {
 	return err
 }
 
+// allocate makes the file n bytes long, all of them a hole, to find out at once
+// whether the file system has files of that size.
+func (f *file) allocate(n int64) error { return f.failed(f.pending.Truncate(n)) }
+
+// sameFile reports whether two paths lead to one file.
+func sameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
+
 func (f *file) failed(err error) error {
 	if err == nil {
 		return nil

@@ -4,22 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/manifest"
-	"github.com/respin-project/respin/internal/raw"
 	"github.com/respin-project/respin/internal/report"
 )
+
+// Default is what a disk is converted to if nobody says.
+const Default = "qcow2"
 
 // Manifest converts the raw disk of an image into formats, or if there are
 // none those that its spec names, or else qcow2. The files go into the image's folder,
 // and the manifest there gets them as artifacts.
 func Manifest(ctx context.Context, m *manifest.Manifest, formats []Format, rep *report.Report) error {
 	if formats == nil {
-		list := "qcow2"
+		list := Default
 		if m.Spec != nil && len(m.Spec.Formats) > 0 {
 			list = strings.Join(m.Spec.Formats, ",")
 		}
@@ -34,16 +35,13 @@ func Manifest(ctx context.Context, m *manifest.Manifest, formats []Format, rep *
 	}
 	// The disk is there already.
 	formats = slices.DeleteFunc(slices.Clone(formats), func(f Format) bool { return m.Image.ID()+"."+f.Ext == disk.Path })
-	f, err := os.Open(m.Path(disk.Path))
-	if err != nil {
-		return fmt.Errorf("opening the raw disk: %w", err)
-	}
-	defer f.Close()
-	src, err := raw.NewReader(f)
+	folder := m.Path("")
+	in, err := Open(ctx, m.Path(disk.Path), folder, rep)
 	if err != nil {
 		return err
 	}
-	job := Job{Source: src, Formats: formats, Folder: m.Path(""), Disk: Disk{Name: m.Image.ID(), Arch: m.Image.Arch}, SHA256: disk.SHA256, Report: rep}
+	defer in.Close()
+	job := Job{Source: in.Source, Formats: formats, Folder: folder, Disk: Disk{Name: m.Image.ID(), Arch: m.Image.Arch}, SHA256: disk.SHA256, Report: rep}
 	made, err := job.Run(ctx)
 	if err != nil {
 		return err

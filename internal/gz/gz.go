@@ -4,12 +4,15 @@
 package gz
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
 	"github.com/respin-project/respin/internal/block"
 )
 
@@ -26,7 +29,7 @@ var lastBlock = []byte{3, 0}
 // same time; Append and Zeros then want them in order.
 type Writer struct {
 	file      io.Writer
-	deflaters chan *deflater // that no Encode uses at the moment
+	deflaters sync.Pool // of *deflater
 
 	size  int64                  // of what was packed, bytes
 	sum   uint32                 // its CRC-32
@@ -40,7 +43,7 @@ type deflater struct {
 
 // NewWriter begins a file.
 func NewWriter(f io.Writer) (*Writer, error) {
-	w := &Writer{file: f, deflaters: make(chan *deflater, 256), zeros: map[int64]*block.Piece{}}
+	w := &Writer{file: f, zeros: map[int64]*block.Piece{}}
 	_, err := f.Write(header)
 	return w, err
 }
@@ -56,10 +59,8 @@ func (w *Writer) Encode(p *block.Piece) error {
 }
 
 func (w *Writer) encode(p *block.Piece, data io.Reader) error {
-	var d *deflater
-	select {
-	case d = <-w.deflaters:
-	default:
+	d, ok := w.deflaters.Get().(*deflater)
+	if !ok {
 		fw, err := flate.NewWriter(nil, level)
 		if err != nil {
 			return err
@@ -74,7 +75,7 @@ func (w *Writer) encode(p *block.Piece, data io.Reader) error {
 		err = d.Flush()
 	}
 	p.Out = binary.BigEndian.AppendUint32(d.out.Bytes(), sum.Sum32())
-	w.deflaters <- d
+	w.deflaters.Put(d)
 	return err
 }
 
@@ -123,3 +124,6 @@ func (w *Writer) Close() error {
 	_, err := w.file.Write(end)
 	return err
 }
+
+// Stream unpacks a gzip file.
+func Stream(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(bufio.NewReader(r)) }

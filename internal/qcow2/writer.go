@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"sync"
 
 	"github.com/respin-project/respin/internal/block"
 )
@@ -33,7 +34,7 @@ type Writer struct {
 	size        int64 // of the disk, bytes, a multiple of 512
 	compression Compression
 	clusterBits int
-	compressors chan *compressor // that no Encode uses at the moment
+	compressors sync.Pool // of *compressor
 
 	end   int64  // of what was written, bytes
 	next  int64  // the disk's first cluster that is not in a table yet
@@ -76,7 +77,6 @@ func NewWriter(f File, size int64, c Compression, cluster int) (*Writer, error) 
 		size:        Size(size),
 		compression: c,
 		clusterBits: bits.TrailingZeros(uint(cluster)),
-		compressors: make(chan *compressor, 256),
 		l2:          make([]byte, cluster),
 		empty:       true,
 	}
@@ -98,10 +98,8 @@ func (w *Writer) Blocks() int { return max(1, w.cluster()/block.Size) }
 // Encode compresses the clusters of p into p.Out. p.Ends has where each ends;
 // one of zeros takes no bytes, and one that does not get smaller is stored.
 func (w *Writer) Encode(p *block.Piece) error {
-	var c *compressor
-	select {
-	case c = <-w.compressors:
-	default:
+	c, ok := w.compressors.Get().(*compressor)
+	if !ok {
 		var err error
 		if c, err = newCompressor(w.compression, w.cluster()); err != nil {
 			return err
@@ -124,7 +122,7 @@ func (w *Writer) Encode(p *block.Piece) error {
 		p.Ends = append(p.Ends, len(p.Out))
 	}
 	p.Release()
-	w.compressors <- c
+	w.compressors.Put(c)
 	return nil
 }
 

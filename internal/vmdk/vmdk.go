@@ -15,6 +15,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"sync"
 
 	"github.com/respin-project/respin/internal/block"
 	"github.com/respin-project/respin/internal/deflate"
@@ -26,6 +27,7 @@ const (
 	grainBytes   = grain * sector
 	tableEntries = 512 // grains of a table
 	overhead     = 128 // sectors before the first grain
+	maxSize      = 62 << 40
 
 	descriptorAt      = 1  // sector
 	descriptorSectors = 20 // as other writers have it
@@ -69,7 +71,7 @@ const (
 type Writer struct {
 	file     io.Writer
 	head     header
-	encoders chan *encoder // that no Encode uses at the moment
+	encoders sync.Pool // of *encoder
 
 	sectors   int64    // written
 	next      int64    // grain
@@ -88,9 +90,8 @@ func Size(size int64) int64 { return (size + grainBytes - 1) / grainBytes * grai
 // NewWriter begins an image of a disk of size bytes, which is rounded up to whole grains.
 func NewWriter(f io.Writer, size int64) (*Writer, error) {
 	w := &Writer{
-		file:     f,
-		encoders: make(chan *encoder, 256),
-		table:    make([]uint32, tableEntries),
+		file:  f,
+		table: make([]uint32, tableEntries),
 		head: header{
 			Version:          3,
 			Flags:            flags,
@@ -107,10 +108,10 @@ func NewWriter(f io.Writer, size int64) (*Writer, error) {
 		},
 	}
 	copy(w.head.Magic[:], "KDMV")
-	tables := (w.head.Capacity + grain*tableEntries - 1) / (grain * tableEntries)
-	if tables > math.MaxUint32/4 {
-		return nil, fmt.Errorf("a disk of %d bytes is too large", size)
+	if size > maxSize {
+		return nil, fmt.Errorf("a disk of %d bytes is larger than the 62 TiB that VMware allows", size)
 	}
+	tables := (w.head.Capacity + grain*tableEntries - 1) / (grain * tableEntries)
 	w.directory = make([]uint32, tables)
 	start := make([]byte, overhead*sector)
 	copy(start, encode(w.head))
@@ -158,10 +159,8 @@ func (w *Writer) Blocks() int { return 1 }
 // Encode compresses the grains of p into p.Out, each with its marker. p.Ends
 // has where each ends; one of zeros takes no bytes.
 func (w *Writer) Encode(p *block.Piece) error {
-	var e *encoder
-	select {
-	case e = <-w.encoders:
-	default:
+	e, ok := w.encoders.Get().(*encoder)
+	if !ok {
 		e = &encoder{deflate: deflate.New(32 << 10)}
 	}
 	p.Out, p.Ends = p.Out[:0], p.Ends[:0]
@@ -177,7 +176,7 @@ func (w *Writer) Encode(p *block.Piece) error {
 		p.Ends = append(p.Ends, len(p.Out))
 	}
 	p.Release()
-	w.encoders <- e
+	w.encoders.Put(e)
 	return nil
 }
 

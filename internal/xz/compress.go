@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/ulikunitz/xz/lzma"
@@ -27,31 +28,41 @@ const (
 
 // Find returns the best compressor there is and what it is called.
 func Find(ctx context.Context) (Compressor, string) {
-	path, err := exec.LookPath("xz")
-	if err != nil {
-		return pureGo, "the Go package ulikunitz/xz (slower than xz, which is not installed)"
-	}
-	version, err := exec.CommandContext(ctx, path, "--version").Output()
-	name, _, _ := strings.Cut(string(version), "\n")
-	if err != nil || !strings.HasPrefix(name, "xz (XZ Utils)") {
-		return pureGo, fmt.Sprintf("the Go package ulikunitz/xz (slower than XZ Utils, which %s is not from)", path)
+	path, name := findProgram(ctx)
+	if path == "" {
+		return pureGo, name
 	}
 	return program(path), name
 }
 
+// findProgram returns the path of XZ Utils, empty if they are not there, and
+// the name of what is used.
+func findProgram(ctx context.Context) (path, name string) {
+	path, err := exec.LookPath("xz")
+	if err != nil {
+		return "", "the Go package ulikunitz/xz, which is slower than xz, because that is not installed"
+	}
+	version, err := exec.CommandContext(ctx, path, "--version").Output()
+	name, _, _ = strings.Cut(string(version), "\n")
+	if err != nil || !strings.HasPrefix(name, "xz (XZ Utils)") {
+		return "", fmt.Sprintf("the Go package ulikunitz/xz, which is slower than XZ Utils, because %s is something else", path)
+	}
+	return path, name
+}
+
+// environment is ours without what the user set for xz, which must not change the bytes.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "XZ_OPT=") || strings.HasPrefix(v, "XZ_DEFAULTS=")
+	})
+}
+
 // program compresses with XZ Utils.
 func program(path string) Compressor {
-	// What the user set for xz must not change the bytes.
-	var env []string
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "XZ_OPT=") && !strings.HasPrefix(v, "XZ_DEFAULTS=") {
-			env = append(env, v)
-		}
-	}
 	return func(ctx context.Context, dst []byte, data io.Reader) ([]byte, error) {
 		out, messages := bytes.NewBuffer(dst), new(strings.Builder)
 		cmd := exec.CommandContext(ctx, path, "--format=raw", lzma2, "--threads=1", "--stdout", "--quiet", "-")
-		cmd.Env = env
+		cmd.Env = environment()
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = data, out, messages
 		if err := cmd.Run(); err != nil {
 			return nil, fmt.Errorf("running %s: %w: %s", path, err, strings.TrimSpace(messages.String()))

@@ -8,6 +8,7 @@ package zst
 import (
 	"encoding/binary"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/respin-project/respin/internal/block"
@@ -26,7 +27,7 @@ const (
 // time; Append and Zeros then want them in order.
 type Writer struct {
 	file     io.Writer
-	encoders chan *encoder // that no Encode uses at the moment
+	encoders sync.Pool // of *encoder
 	table    []byte
 	zeros    map[int64]*block.Piece // encoded, by size
 }
@@ -38,7 +39,7 @@ type encoder struct {
 
 // NewWriter begins a file.
 func NewWriter(f io.Writer) *Writer {
-	return &Writer{file: f, encoders: make(chan *encoder, 256), zeros: map[int64]*block.Piece{}}
+	return &Writer{file: f, zeros: map[int64]*block.Piece{}}
 }
 
 // Blocks is how many blocks a piece has.
@@ -46,10 +47,8 @@ func (w *Writer) Blocks() int { return frameSize / block.Size }
 
 // Encode compresses the piece into a frame.
 func (w *Writer) Encode(p *block.Piece) error {
-	var e *encoder
-	select {
-	case e = <-w.encoders:
-	default:
+	e, ok := w.encoders.Get().(*encoder)
+	if !ok {
 		enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(frameSize))
 		if err != nil {
 			return err
@@ -59,7 +58,7 @@ func (w *Writer) Encode(p *block.Piece) error {
 	_, err := io.ReadFull(p.Reader(), e.data[:p.Size])
 	p.Release()
 	p.Out = e.EncodeAll(e.data[:p.Size], p.Out[:0])
-	w.encoders <- e
+	w.encoders.Put(e)
 	return err
 }
 
