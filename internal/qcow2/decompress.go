@@ -8,11 +8,8 @@ import (
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/zstd"
+	"github.com/respin-project/respin/internal/zst"
 )
-
-// maxWindow bounds what a hostile zstd frame makes us allocate, in bytes. A
-// cluster needs no larger one.
-const maxWindow = 8 << 20
 
 // A decompressor unpacks one cluster after another with the same memory.
 type decompressor struct {
@@ -30,36 +27,59 @@ func newDecompressor(c Compression, cluster int64) (*decompressor, error) {
 		return d, nil
 	}
 	var err error
-	d.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(maxWindow))
+	d.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true))
 	return d, err
 }
 
-// unpack returns what d.packed holds, valid until the next call. Bytes may
-// follow the compressed data.
+// unpack returns the cluster that d.packed holds, valid until the next call.
+// Bytes of the next one may follow the compressed data.
 func (d *decompressor) unpack() ([]byte, error) {
-	d.src.Reset(d.packed)
-	var from io.Reader = d.zstd
-	var err error
-	if d.inflate != nil {
-		from, err = d.inflate, d.inflate.(flate.Resetter).Reset(&d.src, nil)
-	} else {
-		err = d.zstd.Reset(&d.src)
+	unpack := d.inflateAll
+	if d.zstd != nil {
+		unpack = d.decodeFrame
 	}
-	if err != nil {
+	n, more, err := unpack()
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if n, err := io.ReadFull(from, d.cluster); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) || err == io.EOF {
-			return nil, fmt.Errorf("the compressed data end after %d of %d bytes", n, len(d.cluster))
-		}
-		return nil, err
-	}
-	var more [1]byte
-	if n, _ := from.Read(more[:]); n > 0 {
+	case more:
 		return nil, fmt.Errorf("the compressed data expand to more than %d bytes", len(d.cluster))
+	case n < len(d.cluster):
+		return nil, fmt.Errorf("the compressed data end after %d of %d bytes", n, len(d.cluster))
 	}
 	return d.cluster, nil
+}
+
+// inflateAll unpacks n bytes, and says whether there would be more.
+func (d *decompressor) inflateAll() (n int, more bool, err error) {
+	d.src.Reset(d.packed)
+	if err := d.inflate.(flate.Resetter).Reset(&d.src, nil); err != nil {
+		return 0, false, err
+	}
+	n, err = io.ReadFull(d.inflate, d.cluster)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		// Where the packed bytes end too soon, the decoder says the same.
+		return n, false, nil
+	} else if err != nil {
+		return n, false, err
+	}
+	var next [1]byte
+	k, _ := d.inflate.Read(next[:])
+	return n, k > 0, nil
+}
+
+// decodeFrame does the same for zstd.
+func (d *decompressor) decodeFrame() (n int, more bool, err error) {
+	d.src.Reset(d.packed)
+	frame, err := zst.ReadFrame(&d.src, 0, int64(len(d.packed)))
+	if err != nil {
+		return 0, false, err
+	}
+	data, err := d.zstd.DecodeAll(d.packed[:frame.Size], d.cluster[:0])
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+		return len(data), true, nil
+	}
+	return len(data), false, err
 }
 
 // readCompressed reads the part of a compressed cluster that begins at from.

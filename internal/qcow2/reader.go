@@ -79,8 +79,11 @@ func (r *Reader) readHeader() error {
 	case 2:
 		h.RefcountOrder, h.HeaderLength = 4, version2Size
 	case 3:
-		if n < headerSize || h.HeaderLength < headerSize {
-			return fmt.Errorf("a header of %d bytes is too short", min(n, int(h.HeaderLength)))
+		if n < headerSize {
+			return fmt.Errorf("the file ends after %d bytes", n)
+		}
+		if h.HeaderLength < headerSize {
+			return fmt.Errorf("a header of %d bytes is too short", h.HeaderLength)
 		}
 	default:
 		return fmt.Errorf("version %d is not known, only 2 and 3", h.Version)

@@ -20,55 +20,56 @@ const (
 
 // A Frame is one frame of a file.
 type Frame struct {
-	off, size    int64 // in the file, bytes
+	Off, Size    int64 // in the file, bytes
 	Uncompressed int64 // bytes; -1 if the frame does not tell
+	Skippable    bool  // it holds no data
 }
 
 // Frames finds the frames of a file of size bytes by going from one to the next.
 func Frames(f io.ReaderAt, size int64) ([]Frame, error) {
 	var frames []Frame
 	for off := int64(0); off < size; {
-		frame, skip, err := readFrame(f, off, size)
+		frame, err := ReadFrame(f, off, size)
 		if err != nil {
 			return nil, fmt.Errorf("reading the zstd frame at byte %d: %w", off, err)
 		}
-		if !skip && frame.Uncompressed != 0 {
+		if !frame.Skippable && frame.Uncompressed != 0 {
 			frames = append(frames, frame)
 		}
 		if len(frames) > maxFrames {
 			return nil, fmt.Errorf("there are more than %d zstd frames", maxFrames)
 		}
-		off += frame.size
+		off += frame.Size
 	}
 	return frames, nil
 }
 
 var errTruncated = errors.New("the file ends within it: it is truncated")
 
-// readFrame finds where the frame at off ends; skip says that it holds no data.
-func readFrame(f io.ReaderAt, off, size int64) (frame Frame, skip bool, err error) {
+// ReadFrame finds where the frame at off ends, in a file of size bytes.
+func ReadFrame(f io.ReaderAt, off, size int64) (Frame, error) {
+	frame := Frame{Off: off, Uncompressed: -1}
 	raw := make([]byte, min(zstd.HeaderMaxSize, size-off))
 	if _, err := f.ReadAt(raw, off); err != nil {
-		return frame, false, err
+		return frame, err
 	}
 	var h zstd.Header
 	if err := h.Decode(raw); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			err = errTruncated
 		}
-		return frame, false, err
+		return frame, err
 	}
-	frame = Frame{off: off, Uncompressed: -1}
-	if h.Skippable {
-		frame.size = int64(h.HeaderSize) + int64(h.SkippableSize)
-		if frame.size > size-off {
-			return frame, true, errTruncated
+	if frame.Skippable = h.Skippable; h.Skippable {
+		frame.Size = int64(h.HeaderSize) + int64(h.SkippableSize)
+		if frame.Size > size-off {
+			return frame, errTruncated
 		}
-		return frame, true, nil
+		return frame, nil
 	}
 	if h.HasFCS {
 		if h.FrameContentSize > 1<<62 {
-			return frame, false, errors.New("it tells a size that is not possible")
+			return frame, errors.New("it tells a size that is not possible")
 		}
 		frame.Uncompressed = int64(h.FrameContentSize)
 	}
@@ -76,10 +77,10 @@ func readFrame(f io.ReaderAt, off, size int64) (frame Frame, skip bool, err erro
 	for last := false; !last; {
 		var block [4]byte
 		if at > size-3 {
-			return frame, false, errTruncated
+			return frame, errTruncated
 		}
 		if _, err := f.ReadAt(block[:3], at); err != nil {
-			return frame, false, err
+			return frame, err
 		}
 		v := binary.LittleEndian.Uint32(block[:])
 		last = v&1 == 1
@@ -93,10 +94,10 @@ func readFrame(f io.ReaderAt, off, size int64) (frame Frame, skip bool, err erro
 		at += 4
 	}
 	if at > size {
-		return frame, false, errTruncated
+		return frame, errTruncated
 	}
-	frame.size = at - off
-	return frame, false, nil
+	frame.Size = at - off
+	return frame, nil
 }
 
 // Open returns the disk in a file of size bytes, which several processors
@@ -118,7 +119,7 @@ func Open(f io.ReaderAt, size int64, ahead int) (*packed.Disk, error) {
 		parts = append(parts, packed.Part{
 			Off:  off - frame.Uncompressed,
 			Size: frame.Uncompressed,
-			Open: func() (io.ReadCloser, error) { return Stream(io.NewSectionReader(f, frame.off, frame.size)) },
+			Open: func() (io.ReadCloser, error) { return Stream(io.NewSectionReader(f, frame.Off, frame.Size)) },
 		})
 	}
 	return packed.New(parts, ahead), nil

@@ -49,7 +49,8 @@ func (w *Writer) Blocks() int { return frameSize / block.Size }
 func (w *Writer) Encode(p *block.Piece) error {
 	e, ok := w.encoders.Get().(*encoder)
 	if !ok {
-		enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(frameSize))
+		// With a single segment even the shortest frame tells its size.
+		enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(frameSize), zstd.WithSingleSegment(true))
 		if err != nil {
 			return err
 		}
