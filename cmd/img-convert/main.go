@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/respin-project/respin/internal/cli"
+	"github.com/respin-project/respin/internal/convert"
+	"github.com/respin-project/respin/internal/hint"
+	"github.com/respin-project/respin/internal/manifest"
+)
+
+//go:embed doc.go
+var doc string
+
+func main() { cli.Main(doc, run) }
+
+type options struct {
+	to, output, arch string
+	formats          []convert.Format // of to
+}
+
+func (o *options) define(fs *flag.FlagSet) {
+	fs.StringVar(&o.to, "to", "", "formats, separated by commas")
+	fs.StringVar(&o.output, "output", "", "the folder for the new files")
+	fs.StringVar(&o.arch, "arch", "", "the disk's architecture")
+}
+
+func run(ctx context.Context, env *cli.Env) error {
+	var o options
+	o.define(env.Flags)
+	args, err := env.Parse()
+	if err != nil {
+		return err
+	}
+	if o.to != "" {
+		if o.formats, err = convert.ParseFormats(o.to); err != nil {
+			return cli.Usagef("--to: %w", err)
+		}
+	}
+	switch {
+	case len(args) == 0:
+		return o.manifests(ctx, env)
+	case args[0] == "inspect":
+		return inspectFiles(ctx, env, args[1:])
+	}
+	return o.files(ctx, env, args)
+}
+
+// manifests converts the images of a stream.
+func (o *options) manifests(ctx context.Context, env *cli.Env) error {
+	if o.output != "" || o.arch != "" {
+		return cli.Usagef("--output and --arch are for plain files: a manifest says both")
+	}
+	in := manifest.NewReader(env.Stdin, "standard input")
+	return manifest.Each(ctx, in, env.Stdout, func(ctx context.Context, m *manifest.Manifest) error {
+		return convert.Manifest(ctx, m, o.formats, env.Report)
+	})
+}
+
+// files converts disks in plain files.
+func (o *options) files(ctx context.Context, env *cli.Env, names []string) error {
+	if o.formats == nil {
+		var err error
+		if o.formats, err = convert.ParseFormats(convert.Default); err != nil {
+			return err
+		}
+	}
+	if o.arch == "" {
+		o.arch = hostArch()
+	}
+	var errs []error
+	made := map[string]string{} // by the names of the disks, with the folder
+	for _, name := range names {
+		folder := o.output
+		if folder == "" {
+			folder = filepath.Dir(name)
+		}
+		target := filepath.Join(folder, convert.DiskName(name))
+		if other, ok := made[target]; ok {
+			errs = append(errs, hint.Wrap(cli.Usagef("%s and %s would become the same files %s.*", other, name, target), "convert them one after the other, with different folders for --output"))
+			continue
+		}
+		made[target] = name
+		if err := o.file(ctx, env, name, folder); err != nil {
+			errs = append(errs, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// file converts one disk and tells what was made of it.
+func (o *options) file(ctx context.Context, env *cli.Env, name, folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("creating the folder for the new files: %w", err)
+	}
+	var in *convert.Input
+	var err error
+	if name == "-" {
+		in, err = convert.OpenStream(ctx, env.Stdin, folder, env.Report)
+	} else {
+		in, err = convert.Open(ctx, name, folder, env.Report)
+	}
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	job := convert.Job{
+		Source:  in.Source,
+		Formats: o.formats,
+		Folder:  folder,
+		Disk:    convert.Disk{Name: convert.DiskName(name), Arch: o.arch},
+		From:    name,
+		Report:  env.Report,
+	}
+	made, err := job.Run(ctx)
+	if err != nil {
+		return fmt.Errorf("converting %s: %w", name, err)
+	}
+	out := json.NewEncoder(env.Stdout)
+	out.SetEscapeHTML(false)
+	for _, a := range made {
+		a.Path = filepath.Join(folder, a.Path)
+		if err := out.Encode(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hostArch is this machine's architecture as RPM names it.
+func hostArch() string {
+	switch runtime.GOARCH {
+	case "amd64":
+		return "x86_64"
+	case "arm64":
+		return "aarch64"
+	}
+	return runtime.GOARCH
+}

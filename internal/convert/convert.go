@@ -1,0 +1,288 @@
+// Package convert turns one disk into files of several formats in one pass:
+// a reader hands the disk's blocks to an encoder for each format, which work
+// in parallel, and each file appears under its name only when all are complete
+// and on the disk. The bytes of the files depend on the disk alone.
+package convert
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
+
+	"github.com/respin-project/respin/internal/block"
+	"github.com/respin-project/respin/internal/gce"
+	"github.com/respin-project/respin/internal/hint"
+	"github.com/respin-project/respin/internal/manifest"
+	"github.com/respin-project/respin/internal/report"
+	"golang.org/x/sync/errgroup"
+)
+
+// A Job is the conversion of one disk.
+type Job struct {
+	Source  Source
+	Formats []Format
+	Folder  string // where the files go
+	Disk    Disk
+	From    string // path of the file that Source reads, which must not be overwritten
+	SHA256  string // that the disk must have, hex; empty if that is not known
+	Report  *report.Report
+}
+
+// Run converts the disk and returns an artifact for each format, in the order
+// of Formats, with paths relative to Folder. On an error there are no files.
+func (j *Job) Run(ctx context.Context) ([]manifest.Artifact, error) {
+	r := &run{Job: j}
+	defer r.discard()
+	if err := r.prepare(); err != nil {
+		return nil, err
+	}
+	if err := r.convert(ctx); err != nil {
+		return nil, err
+	}
+	var artifacts []manifest.Artifact
+	for _, o := range r.outputs {
+		if err := o.file.publish(); err != nil {
+			return nil, err
+		}
+		o.task.Done()
+		artifacts = append(artifacts, o.artifact)
+	}
+	return artifacts, nil
+}
+
+// A run is a Job being done.
+type run struct {
+	*Job
+	outputs []*output
+	disk    *digest // of the disk; nil if nobody needs it
+}
+
+// An output is a file to be made.
+type output struct {
+	Format
+	file     *file
+	wrapper  wrapper
+	task     *report.Task
+	artifact manifest.Artifact
+}
+
+// prepare looks for what stands in the way before any work is done, and creates the files.
+func (r *run) prepare() error {
+	data, err := r.survey()
+	if err != nil {
+		return err
+	}
+	if err := checkSpace(r.Folder, r.Formats, data); err != nil {
+		return err
+	}
+	for _, f := range r.Formats {
+		o := &output{Format: f}
+		if f.wrap != nil {
+			if o.wrapper, err = f.wrap(&r.Disk); err != nil {
+				return fmt.Errorf("%s: %w", f.Name, err)
+			}
+		}
+		name := r.Disk.Name + "." + f.Ext
+		path := filepath.Join(r.Folder, name)
+		if sameFile(path, r.From) {
+			return hint.Wrap(fmt.Errorf("%s is the disk that is to be converted", path), "choose another folder with --output")
+		}
+		if o.file, err = createFile(path); err != nil {
+			return err
+		}
+		o.task = r.Report.Task(name, data, report.Bytes)
+		o.artifact = manifest.Artifact{
+			Path:        name,
+			Format:      f.Name,
+			MediaType:   f.MediaType,
+			VirtualSize: f.virtual(r.Disk.size),
+		}
+		r.outputs = append(r.outputs, o)
+		if f.disk.kind == "raw" {
+			if err := o.file.allocate(r.Disk.size); err != nil {
+				return err
+			}
+		}
+		// What stands before the stream is written when all is known of it.
+		if err := o.file.Skip(o.wrapper.head); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// survey finds how large the disk is and where it has data, and returns how much that is, in bytes.
+func (r *run) survey() (int64, error) {
+	r.Disk.size, r.Disk.extents = r.Source.Size(), nil
+	total := int64(0)
+	for off := int64(0); off < r.Disk.size; {
+		start, end, err := r.Source.Extent(off)
+		if err != nil {
+			return 0, err
+		}
+		if end <= off { // nothing more, or a source that makes no headway
+			break
+		}
+		total += end - start
+		r.Disk.extents = append(r.Disk.extents, gce.Extent{Start: start, End: end})
+		off = end
+	}
+	return total, nil
+}
+
+// discard drops what was not finished.
+func (r *run) discard() {
+	for _, o := range r.outputs {
+		o.file.discard()
+		o.task.Drop()
+	}
+}
+
+// depth is how many pieces of a lane may be under way for each processor.
+const depth = 4
+
+func (r *run) convert(ctx context.Context) error {
+	processors := runtime.GOMAXPROCS(0)
+	slots := make(chan struct{}, processors)
+	blocks := 2 * depth * processors
+	var lanes []*lane
+	defer func() {
+		for _, l := range lanes {
+			l.encoding.Wait()
+		}
+	}()
+	group, ctx := errgroup.WithContext(ctx)
+	if r.needsDigest() {
+		r.disk = newDigest()
+		l := newLane(ctx, r.disk, slots, depth*processors)
+		lanes = append(lanes, l)
+		group.Go(func() error { return l.run() })
+	}
+	for _, members := range r.streams() {
+		var to sections
+		for _, o := range members {
+			to = append(to, section{o.file, o.wrapper.head})
+		}
+		enc, err := members[0].disk.open(ctx, to, &r.Disk, r.Report)
+		if err != nil {
+			return fmt.Errorf("making %s: %w", members[0].Name, err)
+		}
+		l := newLane(ctx, enc, slots, depth*processors)
+		for _, o := range members {
+			l.tasks = append(l.tasks, o.task)
+		}
+		lanes = append(lanes, l)
+		blocks = max(blocks, 4*enc.Blocks())
+		group.Go(func() error {
+			if err := l.run(); err != nil {
+				return err
+			}
+			return r.finish(ctx, members)
+		})
+	}
+	group.Go(func() error { return r.read(ctx, lanes, blocks, processors) })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return r.checkDigest()
+}
+
+// read takes the disk through all lanes.
+func (r *run) read(ctx context.Context, lanes []*lane, blocks, workers int) error {
+	if _, ok := r.Source.(Ascending); ok {
+		workers = 1
+	}
+	from := reader{r.Source, block.NewPool(blocks), workers}
+	err := from.run(ctx, func(ctx context.Context, s *span) error {
+		if s.block != nil {
+			s.block.Retain(len(lanes) - 1)
+		}
+		for _, l := range lanes {
+			if err := l.add(ctx, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, l := range lanes {
+		if err := l.finish(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// streams puts the outputs that share a stream together.
+func (r *run) streams() [][]*output {
+	var groups [][]*output
+next:
+	for _, o := range r.outputs {
+		for i := range groups {
+			if groups[i][0].disk == o.disk {
+				groups[i] = append(groups[i], o)
+				continue next
+			}
+		}
+		groups = append(groups, []*output{o})
+	}
+	return groups
+}
+
+// finish completes the files of a stream that is all written.
+func (r *run) finish(ctx context.Context, members []*output) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, o := range members {
+		group.Go(func() error {
+			if o.disk.kind == "raw" {
+				// The file is the disk, whose digest is being taken anyway.
+				sum, err := r.disk.wait(ctx)
+				if err != nil {
+					return err
+				}
+				o.file.sum = sum
+			}
+			if o.wrapper.finish != nil {
+				if err := o.wrapper.finish(o.file, o.file.size-o.wrapper.head); err != nil {
+					return err
+				}
+			}
+			o.task.Doing("syncing")
+			var err error
+			o.artifact.SHA256, err = o.file.sync()
+			o.artifact.Size = o.file.size
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// needsDigest reports whether the disk's own digest is wanted. Where nothing
+// else needs every byte of the disk, it would take longer than the conversion.
+func (r *run) needsDigest() bool {
+	for _, f := range r.Formats {
+		if f.disk.whole() {
+			return true
+		}
+	}
+	return r.SHA256 != ""
+}
+
+// checkDigest compares the disk's digest with what it should be and puts it into the artifacts.
+func (r *run) checkDigest() error {
+	if r.disk == nil {
+		return nil
+	}
+	got := r.disk.hex()
+	if r.SHA256 != "" && got != r.SHA256 {
+		return hint.Wrap(fmt.Errorf("the disk's SHA-256 is %s, not %s as its manifest says", got, r.SHA256),
+			"the disk was changed or damaged after it was made: build it again")
+	}
+	for _, o := range r.outputs {
+		o.artifact.UncompressedSHA256 = got
+	}
+	return nil
+}

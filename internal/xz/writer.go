@@ -1,0 +1,141 @@
+package xz
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash/crc64"
+	"io"
+	"sync"
+
+	"github.com/respin-project/respin/internal/block"
+)
+
+// blockSize is how much of the disk goes into each block of a file, in bytes:
+// what "xz -T2 -6" takes as well. Smaller blocks compress worse.
+const blockSize = 24 << 20
+
+// A File is what a Writer writes to, and reads from again.
+type File interface {
+	io.Writer
+	io.ReaderAt
+}
+
+// A Writer makes an .xz file of a disk. Encode may be called for several
+// pieces at the same time; Append and Zeros then want them in the disk's order.
+type Writer struct {
+	ctx      context.Context // ends what Compress runs
+	file     File
+	compress Compressor
+
+	end     int64 // of what was written, bytes
+	records []record
+	zeros   map[int64]*block.Piece // encoded, by size
+
+	mu      sync.Mutex
+	written map[[sha256.Size]byte]place // by the digest of what is packed there
+}
+
+// A place is where the data of a block are in the file.
+type place struct {
+	off  int64
+	size int
+}
+
+// NewWriter begins a file.
+func NewWriter(ctx context.Context, f File, c Compressor) (*Writer, error) {
+	w := &Writer{
+		ctx:      ctx,
+		file:     f,
+		compress: c,
+		zeros:    map[int64]*block.Piece{},
+		written:  map[[sha256.Size]byte]place{},
+	}
+	return w, w.write(streamHeader())
+}
+
+// Blocks is how many blocks a piece has.
+func (w *Writer) Blocks() int { return blockSize / block.Size }
+
+// Encode makes a block of the file out of the piece. It leaves in p.Out,
+// divided by p.Ends: the packed data; their padding and check; the digest of
+// what was packed.
+func (w *Writer) Encode(p *block.Piece) error {
+	digest := sha256.New()
+	check := crc64.New(ecma)
+	io.Copy(io.MultiWriter(digest, check), p.Reader())
+	sum := [sha256.Size]byte(digest.Sum(nil))
+	w.mu.Lock()
+	at, seen := w.written[sum]
+	w.mu.Unlock()
+	var err error
+	if seen {
+		p.Out = append(p.Out[:0], make([]byte, at.size)...)
+		_, err = w.file.ReadAt(p.Out, at.off)
+	} else {
+		p.Out, err = w.compress(w.ctx, p.Out[:0], p.Reader())
+	}
+	if err != nil {
+		return err
+	}
+	p.Release()
+	packed := len(p.Out)
+	p.Out = append(p.Out, make([]byte, -packed&3)...)
+	p.Out = binary.LittleEndian.AppendUint64(p.Out, check.Sum64())
+	p.Ends = append(p.Ends[:0], packed, len(p.Out))
+	p.Out = append(p.Out, sum[:]...)
+	return nil
+}
+
+// Append writes an encoded piece.
+func (w *Writer) Append(p *block.Piece) error {
+	packed, end := p.Ends[0], p.Ends[1]
+	header := blockHeader(packed, p.Size)
+	if err := w.write(header); err != nil {
+		return err
+	}
+	at := place{w.end, packed}
+	if err := w.write(p.Out[:end]); err != nil {
+		return err
+	}
+	w.records = append(w.records, record{int64(len(header) + packed + crc64.Size), int64(p.Size)})
+	w.mu.Lock()
+	w.written[[sha256.Size]byte(p.Out[end:])] = at
+	w.mu.Unlock()
+	return nil
+}
+
+// Zeros appends n bytes of zeros, which are packed once for the whole disk.
+func (w *Writer) Zeros(n int64) error {
+	for n > 0 {
+		size := min(n, blockSize)
+		p, ok := w.zeros[size]
+		if !ok {
+			p = &block.Piece{Size: int(size), Blocks: make([]*block.Block, (size+block.Size-1)/block.Size)}
+			if err := w.Encode(p); err != nil {
+				return err
+			}
+			w.zeros[size] = p
+		}
+		if err := w.Append(p); err != nil {
+			return err
+		}
+		n -= size
+	}
+	return nil
+}
+
+func (w *Writer) write(data []byte) error {
+	n, err := w.file.Write(data)
+	w.end += int64(n)
+	return err
+}
+
+// Close writes the index and the end of the stream. It does not close the file.
+func (w *Writer) Close() error {
+	index := index(w.records)
+	if err := w.write(index); err != nil {
+		return err
+	}
+	return w.write(streamFooter(len(index)))
+}
