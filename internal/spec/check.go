@@ -124,7 +124,7 @@ func (r *reading) size(at, value string) int64 {
 	if value == "" {
 		return 0
 	}
-	n, err := parseSize(value)
+	n, err := ParseSize(value)
 	if err != nil {
 		r.fail(at, "%v", err)
 	}

@@ -16,8 +16,8 @@ var units = []struct {
 	{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1},
 }
 
-// parseSize reads a size such as "400MiB" or "1.5 GB" and returns bytes.
-func parseSize(s string) (int64, error) {
+// ParseSize reads a size such as "400MiB" or "1.5 GB" and returns bytes.
+func ParseSize(s string) (int64, error) {
 	for _, u := range units {
 		number, ok := strings.CutSuffix(s, u.suffix)
 		if !ok {

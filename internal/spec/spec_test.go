@@ -256,12 +256,12 @@ func TestAlone(t *testing.T) {
 
 func TestParseSize(t *testing.T) {
 	for s, want := range map[string]int64{"0": 0, "7": 7, "7B": 7, "2KiB": 2048, "1.5 MiB": 3 << 19, "1GB": 1e9, "3TiB": 3 << 40, "2kB": 2000} {
-		if got, err := parseSize(s); got != want || err != nil {
+		if got, err := ParseSize(s); got != want || err != nil {
 			t.Errorf("%q: %d, %v, want %d", s, got, err, want)
 		}
 	}
 	for _, s := range []string{"MiB", "-1", "1 PiB", "1e300", "NaN", "Inf", "x", "1 2"} {
-		if got, err := parseSize(s); err == nil {
+		if got, err := ParseSize(s); err == nil {
 			t.Errorf("%q is taken for %d", s, got)
 		}
 	}
