@@ -54,6 +54,7 @@ type job struct {
 
 	scripts   manifest.Scripts
 	snapshots []*repo.Snapshot
+	origins   map[string]*repo.Snapshot // of a locked build: the kickstart's own repositories, by name
 	date      int64
 	seed      disk.Seed
 	plan      *disk.Plan

@@ -20,14 +20,15 @@ import (
 )
 
 // treeVersion changes when the same packages and settings give another tree.
-const treeVersion = "2"
+const treeVersion = "1"
 
 // A record is a package of the transaction, as it is kept beside a tree.
 type record struct {
-	NEVRA    string
-	Checksum string
-	URL      string
-	Signer   string
+	NEVRA      string
+	Repository string
+	Checksum   string
+	URL        string
+	Signer     string
 }
 
 // install makes the workspace and fills its tree: from the cache, if these
@@ -91,21 +92,23 @@ func (j *job) transact(ctx context.Context, q install.Request) error {
 	if err := j.runScripts(ctx, kickstart.PreInstall); err != nil {
 		return err
 	}
-	snapshots := j.snapshots
 	in := install.Installer{
 		Buildroot: j.buildroot.Root, Tree: j.tree, Releasever: j.m.Image.Version, Date: j.date,
-		Snapshots: snapshots, Fetcher: j.Fetcher, Log: j.log, Report: j.Report,
+		Snapshots: j.snapshots, Fetcher: j.Fetcher, Log: j.log, Report: j.Report,
 	}
 	fetched, err := in.Install(ctx, q)
 	if err != nil {
 		return err
 	}
 	for _, f := range fetched {
-		r := record{NEVRA: f.Package.NEVRA.String(), Checksum: f.Package.Checksum.String(), URL: f.URL}
+		r := record{NEVRA: f.Package.NEVRA.String(), Repository: f.Package.Snapshot.Name, Checksum: f.Package.Checksum.String(), URL: f.URL}
 		if f.Signer != nil {
 			r.Signer = f.Signer.Fingerprint
 		}
 		j.installed = append(j.installed, r)
+	}
+	if err := j.holdLock(); err != nil {
+		return err
 	}
 	slices.SortFunc(j.installed, func(a, b record) int { return strings.Compare(a.NEVRA, b.NEVRA) })
 	if err := j.system().Apply(ctx, j.ks, system.Early...); err != nil {

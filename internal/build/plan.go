@@ -10,6 +10,7 @@ import (
 	"github.com/respin-project/respin/internal/buildroot"
 	"github.com/respin-project/respin/internal/disk"
 	"github.com/respin-project/respin/internal/kickstart"
+	"github.com/respin-project/respin/internal/repo"
 	"github.com/respin-project/respin/internal/system"
 )
 
@@ -124,15 +125,14 @@ func (j *job) makeBuildroot(ctx context.Context) error {
 	defer task.Drop()
 	var err error
 	if j.Lock != nil {
-		packages, err := j.locked(ctx, j.Lock.Buildroot)
-		if err != nil {
-			return err
+		var packages []*repo.Package
+		if packages, err = j.lockedTools(ctx); err == nil {
+			j.buildroot, err = buildroot.Of(ctx, j.Fetcher, packages, j.Report)
 		}
-		j.buildroot, err = buildroot.Of(ctx, j.Fetcher, packages, j.Report)
-		if err != nil {
-			return err
-		}
-	} else if j.buildroot, err = buildroot.Make(ctx, j.Fetcher, j.snapshots, j.m.Image.Arch, j.tools(), j.Report); err != nil {
+	} else {
+		j.buildroot, err = buildroot.Make(ctx, j.Fetcher, j.snapshots, j.m.Image.Arch, j.tools(), j.Report)
+	}
+	if err != nil {
 		return err
 	}
 	task.Done()

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/respin-project/respin/internal/buildroot"
 	"github.com/respin-project/respin/internal/disk"
 	"github.com/respin-project/respin/internal/kickstart"
 	"github.com/respin-project/respin/internal/manifest"
@@ -43,11 +42,10 @@ func (j *job) pre(ctx context.Context) error {
 		return nil
 	}
 	// They run before it is known what the disk needs.
-	basic, err := buildroot.Make(ctx, j.Fetcher, j.snapshots, j.m.Image.Arch, buildroot.Basic, j.Report)
-	if err != nil {
+	j.plan = &disk.Plan{Label: disk.GPT, Boot: disk.Bootloader{None: true}}
+	if err := j.makeBuildroot(ctx); err != nil {
 		return err
 	}
-	j.buildroot, j.plan = basic, &disk.Plan{Label: disk.GPT}
 	if err := j.runScripts(ctx, kickstart.Pre); err != nil {
 		return err
 	}

@@ -70,16 +70,23 @@ func sortPackages(all []manifest.Package) {
 
 // known returns the packages of the transaction, by NEVRA.
 func (j *job) known() map[string]manifest.Package {
-	byChecksum := map[string]*repo.Package{}
+	known := map[string]manifest.Package{}
+	if j.Lock != nil {
+		for _, p := range j.Lock.Packages {
+			known[p.NEVRA()] = p
+		}
+		return known
+	}
+	type origin struct{ repository, checksum string }
+	listed := map[origin]*repo.Package{}
 	for _, s := range j.snapshots {
 		packages, _ := s.Packages(context.Background()) // read before
 		for _, p := range packages {
-			byChecksum[p.Checksum.String()] = p
+			listed[origin{s.Name, p.Checksum.String()}] = p
 		}
 	}
-	known := map[string]manifest.Package{}
 	for _, r := range j.installed {
-		if p := byChecksum[r.Checksum]; p != nil {
+		if p := listed[origin{r.Repository, r.Checksum}]; p != nil {
 			known[r.NEVRA] = describe(p, r.URL, r.Signer)
 		}
 	}
@@ -96,16 +103,19 @@ func describe(p *repo.Package, url, signer string) manifest.Package {
 }
 
 // record writes down what the image was built from and adds it to the manifest.
-func (j *job) record(context.Context) error {
+func (j *job) record(ctx context.Context) error {
 	b := j.m.Build
-	for _, s := range j.snapshots {
-		b.Repositories = append(b.Repositories, manifest.Repository{Name: s.Name, URL: fetch.Redact(s.URL), Repomd: s.Repomd.String(), Newest: s.Newest})
-	}
-	if j.Lock != nil {
+	used := j.Lock
+	if used == nil {
 		var err error
-		if b.Lock, err = j.Lock.Digest(); err != nil {
+		if used, err = j.newLock(ctx); err != nil {
 			return err
 		}
+	}
+	b.Repositories = used.Repositories
+	var err error
+	if b.Lock, err = used.Digest(); err != nil {
+		return err
 	}
 	j.m.Folder = filepath.Join(j.Output, j.m.Image.ID())
 	j.m.Artifacts = nil
@@ -114,7 +124,6 @@ func (j *job) record(context.Context) error {
 		return err
 	}
 	j.m.SetArtifact(manifest.Artifact{Path: j.diskName(), Format: "raw", MediaType: "application/octet-stream", Size: st.Size(), VirtualSize: st.Size()})
-	used := j.newLock()
 	lockText, err := used.Text()
 	if err != nil {
 		return err
@@ -164,18 +173,51 @@ func (j *job) saveManifest() error {
 }
 
 // newLock is the lock of what was used.
-func (j *job) newLock() *lock.Lock {
+func (j *job) newLock(ctx context.Context) (*lock.Lock, error) {
 	l := &lock.Lock{
 		Image:      lock.Image{Name: j.m.Image.Name, Version: j.m.Image.Version, Arch: j.m.Image.Arch},
-		SourceDate: j.date, Repositories: j.m.Build.Repositories,
+		SourceDate: j.date,
+	}
+	environments, groups := j.selection()
+	for _, s := range j.snapshots {
+		l.Repositories = append(l.Repositories, manifest.Repository{Name: s.Name, URL: fetch.Redact(s.URL), Repomd: s.Repomd.String(), Newest: s.Newest})
+		comps, err := s.Comps(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if comps == nil {
+			continue
+		}
+		if only := comps.Only(environments, groups); len(only.Groups) > 0 {
+			l.Comps = append(l.Comps, lock.Comps{Repository: s.Name, Comps: *only})
+		}
 	}
 	for _, p := range j.known() {
 		l.Packages = append(l.Packages, p)
 	}
-	for _, p := range j.buildroot.Packages {
-		l.Buildroot = append(l.Buildroot, describe(p, "", ""))
+	tools, err := repo.Fetch(ctx, j.Fetcher, j.buildroot.Packages)
+	if err != nil {
+		return nil, err
 	}
-	return l
+	for _, f := range tools {
+		signer := ""
+		if f.Signer != nil {
+			signer = f.Signer.Fingerprint
+		}
+		l.Buildroot = append(l.Buildroot, describe(f.Package, f.URL, signer))
+	}
+	return l, nil
+}
+
+// selection is which environments and groups the kickstart asks for.
+func (j *job) selection() (environments, groups []string) {
+	if e := j.ks.Packages.Environment; e != "" {
+		environments = append(environments, e)
+	}
+	for _, g := range j.groups() {
+		groups = append(groups, g.Name)
+	}
+	return environments, groups
 }
 
 // packageList is a line for each package: its NEVRA and the size of its contents.
@@ -185,9 +227,4 @@ func packageList(all []manifest.Package) []byte {
 		fmt.Fprintf(&b, "%s %d\n", p.NEVRA(), p.Installed)
 	}
 	return b.Bytes()
-}
-
-// locked returns the packages of a lock's list as the repositories have them.
-func (j *job) locked(ctx context.Context, list []manifest.Package) ([]*repo.Package, error) {
-	return nil, errors.New("locked builds are not there yet")
 }

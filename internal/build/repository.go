@@ -29,6 +29,13 @@ func (j *job) openRepositories(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if j.Lock != nil {
+		if err := j.openLocked(ctx, configured); err != nil {
+			return err
+		}
+		j.decideDate()
+		return nil
+	}
 	task := j.Report.Task("reading repositories", int64(len(configured)), report.Items)
 	defer task.Drop()
 	j.snapshots = make([]*repo.Snapshot, len(configured))
@@ -63,7 +70,7 @@ func (j *job) repositories(ctx context.Context) ([]repo.Repository, error) {
 	for i := range named {
 		r := &named[i]
 		if url, ok := j.Replace[r.Name]; ok {
-			r.BaseURLs, r.Mirrorlist, r.Metalink = []string{url}, "", ""
+			r.BaseURLs, r.Mirrorlist, r.Metalink, r.Fallbacks = []string{url}, "", "", nil
 			replaced[r.Name] = true
 		}
 		if len(r.BaseURLs) == 0 && r.Mirrorlist == "" && r.Metalink == "" {
@@ -104,6 +111,9 @@ func (j *job) named() []repo.Repository {
 			if url := c.Value(option); url != "" {
 				r.BaseURLs = []string{url}
 			}
+		}
+		if strings.Contains(r.Metalink+r.Mirrorlist, "//mirrors.fedoraproject.org/") {
+			r.Fallbacks = []string{repo.FedoraArchive}
 		}
 		all = append(all, r)
 	}

@@ -335,6 +335,9 @@ func TestAll(t *testing.T) {
 				t.Errorf("file %d is %q", i, got)
 			}
 			seen[i] = true
+			if round == 0 && len(seen) == 1 {
+				time.Sleep(400 * time.Millisecond) // long enough to be reported
+			}
 			return nil
 		})
 		if err != nil || len(seen) != 40 || len(s.requests) != 40 {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/manifest"
+	"github.com/respin-project/respin/internal/repo"
 )
 
 // Schema names the format and its version.
@@ -25,8 +26,15 @@ type Lock struct {
 	Image        Image                 `json:"image"`
 	SourceDate   int64                 `json:"source_date"` // SOURCE_DATE_EPOCH, seconds
 	Repositories []manifest.Repository `json:"repositories"`
+	Comps        []Comps               `json:"comps,omitempty"`
 	Buildroot    []manifest.Package    `json:"buildroot"` // what the tools came from, sorted
 	Packages     []manifest.Package    `json:"packages"`  // what was installed, also if a script removed it again; sorted
+}
+
+// Comps is what a repository said of the groups and environments that the image asks for.
+type Comps struct {
+	Repository string `json:"repository"`
+	repo.Comps
 }
 
 // Image says which image a lock is for.
@@ -96,7 +104,10 @@ func (l *Lock) Text() ([]byte, error) {
 	for i, member := range []struct {
 		name  string
 		value any
-	}{{"schema", l.Schema}, {"image", l.Image}, {"source_date", l.SourceDate}, {"repositories", l.Repositories}, {"buildroot", l.Buildroot}, {"packages", l.Packages}} {
+	}{
+		{"schema", l.Schema}, {"image", l.Image}, {"source_date", l.SourceDate}, {"repositories", l.Repositories},
+		{"comps", l.Comps}, {"buildroot", l.Buildroot}, {"packages", l.Packages},
+	} {
 		if i > 0 {
 			b.WriteString(",\n")
 		}
@@ -115,7 +126,7 @@ func writeMember(b *bytes.Buffer, value any) error {
 		return err
 	}
 	var elements []json.RawMessage
-	if json.Unmarshal(text, &elements) != nil {
+	if json.Unmarshal(text, &elements) != nil || len(elements) == 0 {
 		b.Write(text)
 		return nil
 	}

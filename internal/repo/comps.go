@@ -5,36 +5,37 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Comps is what a repository says of groups and environments. Texts are the
 // untranslated ones.
 type Comps struct {
-	Groups       []Group
-	Environments []Environment
-	Categories   []Category
-	Langpacks    []Langpack
+	Groups       []Group       `json:"groups,omitempty"`
+	Environments []Environment `json:"environments,omitempty"`
+	Categories   []Category    `json:"categories,omitempty"`
+	Langpacks    []Langpack    `json:"langpacks,omitempty"`
 }
 
 // A Group is a named set of packages.
 type Group struct {
-	ID          string
-	Name        string
-	Description string
-	Default     bool   // installed unless told otherwise
-	Visible     bool   // shown to users
-	BiArchOnly  bool   // only where packages of two architectures are installed
-	LangOnly    string // only where that language is
-	Order       int    // display_order
-	Packages    []GroupPackage
+	ID          string         `json:"id"`
+	Name        string         `json:"name"`
+	Description string         `json:"description,omitempty"`
+	Default     bool           `json:"default,omitempty"`     // installed unless told otherwise
+	Visible     bool           `json:"visible,omitempty"`     // shown to users
+	BiArchOnly  bool           `json:"biarch_only,omitempty"` // only where packages of two architectures are installed
+	LangOnly    string         `json:"lang_only,omitempty"`   // only where that language is
+	Order       int            `json:"order,omitempty"`       // display_order
+	Packages    []GroupPackage `json:"packages"`
 }
 
 // A GroupPackage is a package that a group asks for.
 type GroupPackage struct {
-	Name         string
-	Type         PackageType
-	Requires     string // of a conditional one: it is installed if this package is
-	BaseArchOnly bool
+	Name         string      `json:"name"`
+	Type         PackageType `json:"type,omitempty"`
+	Requires     string      `json:"requires,omitempty"` // of a conditional one: it is installed if this package is
+	BaseArchOnly bool        `json:"basearch_only,omitempty"`
 }
 
 // PackageType is how much a group wants a package.
@@ -52,20 +53,34 @@ func (t PackageType) String() string {
 	return [...]string{"mandatory", "default", "optional", "conditional"}[t&3]
 }
 
+// MarshalText is String.
+func (t PackageType) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads what String writes.
+func (t *PackageType) UnmarshalText(text []byte) error {
+	for known := Mandatory; known <= Conditional; known++ {
+		if known.String() == string(text) {
+			*t = known
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no type of a group's package", text)
+}
+
 // An Environment is a named set of groups.
 type Environment struct {
-	ID          string
-	Name        string
-	Description string
-	Order       int
-	Groups      []string // ids of those that belong to it
-	Options     []EnvironmentOption
+	ID          string              `json:"id"`
+	Name        string              `json:"name"`
+	Description string              `json:"description,omitempty"`
+	Order       int                 `json:"order,omitempty"`
+	Groups      []string            `json:"groups"` // ids of those that belong to it
+	Options     []EnvironmentOption `json:"options,omitempty"`
 }
 
 // An EnvironmentOption is a group that may be added to an environment.
 type EnvironmentOption struct {
-	Group   string
-	Default bool
+	Group   string `json:"group"`
+	Default bool   `json:"default,omitempty"`
 }
 
 // A Category is a heading that groups are shown under.
@@ -79,6 +94,25 @@ type Category struct {
 type Langpack struct {
 	Name    string // the package
 	Install string // its language packs, with %s for the language
+}
+
+// Only returns what c says of these environments and groups, and of the groups
+// that belong to these environments.
+func (c *Comps) Only(environments, groups []string) *Comps {
+	wanted := slices.Clone(groups)
+	only := &Comps{}
+	for _, e := range c.Environments {
+		if slices.Contains(environments, e.ID) {
+			only.Environments = append(only.Environments, e)
+			wanted = append(wanted, e.Groups...)
+		}
+	}
+	for _, g := range c.Groups {
+		if slices.Contains(wanted, g.ID) {
+			only.Groups = append(only.Groups, g)
+		}
+	}
+	return only
 }
 
 // Group returns the group with that id, nil if there is none.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 
 	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/fetch"
@@ -60,6 +61,9 @@ func (p *Package) urls() []string {
 	var all []string
 	for _, base := range bases {
 		all = append(all, join(base, p.Location))
+	}
+	if p.Former != "" && !slices.Contains(all, p.Former) {
+		all = append(all, p.Former)
 	}
 	for _, archive := range p.Snapshot.Fallbacks {
 		all = append(all, p.archived(archive)...)

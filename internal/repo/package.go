@@ -15,6 +15,7 @@ type Package struct {
 	Checksum  cache.Digest // of the package file; the metadata's pkgid
 	Location  string       // of the file, relative to Base, or to the repository's URL if Base is empty
 	Base      string       // xml:base, a URL; usually empty
+	Former    string       // a URL where it once was, to ask after the repository's own; usually empty
 	Size      int64        // of the file, bytes
 	Installed int64        // of its contents, bytes
 	BuildTime int64        // seconds since 1970

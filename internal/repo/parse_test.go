@@ -376,6 +376,11 @@ func TestParseComps(t *testing.T) {
 	if got.Group("core") != &got.Groups[0] || got.Group("x") != nil || got.Environment("cloud-server-environment") == nil || got.Environment("core") != nil {
 		t.Error("groups are not found")
 	}
+	only := got.Only([]string{"cloud-server-environment"}, []string{"core"})
+	again, err := parseComps(bytes.NewReader(only.Text()))
+	if diff := cmp.Diff(only, again); err != nil || diff != "" || len(only.Groups) == 0 || len(only.Environments) != 1 {
+		t.Errorf("written and read again: %v\n%s", err, diff)
+	}
 	for _, test := range []struct{ old, new, want string }{
 		{"<id>core</id>", "", `comps, line 19: group "": it has no id`},
 		{`type="optional"`, `type="perhaps"`, `group "core": a package of type "perhaps"`},

@@ -116,6 +116,13 @@ func Open(ctx context.Context, f *fetch.Fetcher, r Repository) (*Snapshot, error
 	return s, nil
 }
 
+// Detached returns a snapshot of a repository without reading its metadata,
+// for packages that are known from elsewhere, such as a lock. Only fetching
+// them works with it.
+func Detached(f *fetch.Fetcher, r Repository) *Snapshot {
+	return &Snapshot{Repository: r, fetcher: f, bases: slices.Clone(r.BaseURLs)}
+}
+
 // errorf names the repository in front of an error.
 func (r *Repository) errorf(doing string, err error) error {
 	if doing != "" {

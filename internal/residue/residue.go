@@ -101,9 +101,10 @@ func empty(dir string) error {
 	return nil
 }
 
-// forgetMachine empties /etc/machine-id. Empty means that systemd makes one at
-// boot; "uninitialized" would in addition apply all presets again at the first
-// boot and so undo what the kickstart said of services.
+// forgetMachine empties /etc/machine-id, unless a script has already made the
+// image forget it in its own way. Empty means that systemd makes an id at boot;
+// "uninitialized", which scripts may write, in addition makes that boot count as the
+// first one, when presets are applied over what the kickstart said of services.
 func forgetMachine(tree string) error {
 	r, err := os.OpenRoot(tree)
 	if err != nil {
@@ -113,7 +114,8 @@ func forgetMachine(tree string) error {
 	if _, err := r.Lstat("usr/lib/systemd/systemd"); err != nil {
 		return nil
 	}
-	if text, err := r.ReadFile("etc/machine-id"); err == nil && len(text) == 0 {
+	text, err := r.ReadFile("etc/machine-id")
+	if id := strings.TrimSpace(string(text)); err == nil && (id == "" || id == "uninitialized") {
 		return nil
 	}
 	r.Remove("etc/machine-id")
