@@ -138,7 +138,7 @@ func TestBadBlobsStayOut(t *testing.T) {
 		}
 	}
 	_, err := c.Fill(context.Background(), d, 5, func(p *Partial) error { _, err := p.Write([]byte("hello, world")); return err })
-	if err == nil || !strings.Contains(err.Error(), "more bytes than the expected 5") {
+	if err == nil || !strings.Contains(err.Error(), "there are more than 5 bytes") {
 		t.Errorf("error is %v", err)
 	}
 	if _, ok := c.Blob(d, 5); ok {

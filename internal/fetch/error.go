@@ -23,6 +23,11 @@ type temporary struct{ error }
 
 func (t temporary) Unwrap() error { return t.error }
 
+// local marks an error of this machine, which no other mirror can mend.
+type local struct{ error }
+
+func (l local) Unwrap() error { return l.error }
+
 // statusError is an answer that is not the file.
 type statusError struct {
 	status string // such as "503 Service Unavailable"

@@ -204,7 +204,7 @@ func (f *Fetcher) try(ctx context.Context, name string, urls []string, do func(u
 				continue
 			}
 			err := do(url)
-			if err == nil || ctx.Err() != nil {
+			if _, ours := errors.AsType[local](err); ours || err == nil || ctx.Err() != nil {
 				return err
 			}
 			last.set(url, err)

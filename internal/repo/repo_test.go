@@ -343,7 +343,7 @@ func TestTamperedMetadata(t *testing.T) {
 	}{
 		"a changed byte": {"primary.xml.gz", func(b []byte) []byte { b[len(b)/2] ^= 1; return b }, "digest does not match"},
 		"cut":            {"primary.xml.gz", func(b []byte) []byte { return b[:len(b)-1] }, "the transfer ended after"},
-		"longer":         {"primary.xml.gz", func(b []byte) []byte { return append(b, 0) }, "more bytes than the expected"},
+		"longer":         {"primary.xml.gz", func(b []byte) []byte { return append(b, 0) }, "there are more than"},
 		"open size":      {"repomd.xml", openSize, "it unpacks to more than it should"},
 		"open checksum":  {"repomd.xml", openSum, "it does not unpack to sha256:"},
 		"weak checksums": {"repomd.xml", replace(`checksum type="sha256"`, `checksum type="md5"`), `checksum type "md5" is too weak to be trusted`},
