@@ -23,6 +23,7 @@ import (
 // content, which must have the header's digests; a payload that does not agree
 // is an error. Files that exist are replaced, folders and links to folders
 // stay. Ghost files are not created, device nodes never. No script runs.
+// Folders that no package owns belong to the caller, with mode 0755 and the time of unpacking.
 //
 // The result depends neither on the order of packages nor on timing: what
 // belongs where is decided first, from the headers alone. If two packages hold
