@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/respin-project/respin/internal/hint"
 )
 
 var (
@@ -17,6 +19,14 @@ var (
 	// ErrStalled says that a transfer made no progress for too long.
 	ErrStalled = errors.New("no bytes arrived")
 )
+
+// advise adds what can be done about an error.
+func advise(err error) error {
+	if errors.Is(err, ErrOffline) {
+		return hint.Wrap(err, "build once without --offline, with the same cache")
+	}
+	return err
+}
 
 // temporary marks an error that may pass.
 type temporary struct{ error }

@@ -109,7 +109,7 @@ func (f *Fetcher) file(ctx context.Context, file File, task *report.Task) (strin
 		return f.download(ctx, file, p, task)
 	})
 	if err != nil {
-		return "", fmt.Errorf("fetching %s: %w", file.name(), err)
+		return "", advise(fmt.Errorf("fetching %s: %w", file.name(), err))
 	}
 	return path, nil
 }
