@@ -30,7 +30,8 @@ import (
 // different files under the same path, the error is a *ConflictError and
 // nothing was touched; of two ELF files that of the larger word size wins, as
 // in rpm. After another error root holds some of the files, and perhaps a part
-// of one: a tree counts when Extract has succeeded.
+// of one: a tree counts when Extract has succeeded. Only one Extract may work
+// on a root at a time.
 //
 // Packages must have been verified before: Extract trusts what their headers
 // ask for inside of root.
