@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -138,7 +139,7 @@ func TestBadBlobsStayOut(t *testing.T) {
 		}
 	}
 	_, err := c.Fill(context.Background(), d, 5, func(p *Partial) error { _, err := p.Write([]byte("hello, world")); return err })
-	if err == nil || !strings.Contains(err.Error(), "more bytes than the expected 5") {
+	if err == nil || !strings.Contains(err.Error(), "there are more than 5 bytes") {
 		t.Errorf("error is %v", err)
 	}
 	if _, ok := c.Blob(d, 5); ok {
@@ -378,6 +379,54 @@ func TestPruneBySize(t *testing.T) {
 		if _, ok := c.Blob(SHA256([]byte(strings.Repeat(fmt.Sprint(i), 100<<10))), -1); ok != (i >= 3) {
 			t.Errorf("blob %d: %v", i, ok)
 		}
+	}
+}
+
+// What a killed build left mounted is not followed when its leftovers are removed.
+func TestRemoveStopsAtMounts(t *testing.T) {
+	host, dir := t.TempDir(), t.TempDir()
+	os.WriteFile(filepath.Join(host, "precious"), nil, 0o644)
+	at := filepath.Join(dir, "tmp", "dead", "with a blank")
+	os.MkdirAll(at, 0o755)
+	if err := syscall.Mount(host, at, "", syscall.MS_BIND, ""); err != nil {
+		t.Skipf("SKIP: nothing can be mounted here: %v", err)
+	}
+	defer syscall.Unmount(at, syscall.MNT_DETACH)
+	open(t, dir)
+	if err := removeAll(filepath.Join(dir, "tmp", "dead")); err == nil || !strings.Contains(err.Error(), "something is mounted at "+at) {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(host, "precious")); err != nil {
+		t.Error(err)
+	}
+	syscall.Unmount(at, 0)
+	open(t, dir)
+	if _, err := os.Stat(filepath.Join(dir, "tmp", "dead")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+}
+
+func TestFillOnlyOnceAtATime(t *testing.T) {
+	dir := t.TempDir()
+	var filled atomic.Int32
+	var wg sync.WaitGroup
+	for range 10 {
+		c := open(t, dir)
+		wg.Go(func() {
+			path, err := c.Fill(context.Background(), SHA256([]byte("hello")), 5, func(p *Partial) error {
+				filled.Add(1)
+				time.Sleep(20 * time.Millisecond)
+				_, err := p.Write([]byte("hello"))
+				return err
+			})
+			if got, _ := os.ReadFile(path); err != nil || string(got) != "hello" {
+				t.Errorf("got %q, %v", got, err)
+			}
+		})
+	}
+	wg.Wait()
+	if filled.Load() != 1 {
+		t.Errorf("was filled %d times", filled.Load())
 	}
 }
 

@@ -139,20 +139,3 @@ func flock(f *os.File, how int) error {
 		}
 	}
 }
-
-// removeAll is os.RemoveAll for trees with folders that their owner may not write to.
-func removeAll(path string) error {
-	err := os.RemoveAll(path)
-	if !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
-		if d != nil && d.IsDir() {
-			if st, statErr := d.Info(); statErr == nil && st.Mode().Perm()&0o700 != 0o700 {
-				os.Chmod(path, st.Mode().Perm()|0o700)
-			}
-		}
-		return nil
-	})
-	return os.RemoveAll(path)
-}

@@ -23,39 +23,43 @@ type Partial struct {
 
 // openPartial opens what an earlier fill left, or makes the file. The caller holds the blob's lock.
 func openPartial(path string, d Digest, size int64) (*Partial, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now()
 	os.Chtimes(path, now, now) // it is in use, see Prune
 	p := &Partial{file: f, d: d, size: size, hash: d.New()}
-	if p.len, err = io.Copy(p.hash, f); err != nil {
+	st, err := f.Stat()
+	switch {
+	case err == nil && size >= 0 && st.Size() > size:
+		err = p.Reset()
+	case err == nil:
+		if note, err := os.ReadFile(path + ".note"); err == nil {
+			p.note = string(note)
+		}
+		p.len, err = io.Copy(p.hash, f)
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
-	}
-	if note, err := os.ReadFile(path + ".note"); err == nil {
-		p.note = string(note)
-	}
-	if size >= 0 && p.len > size {
-		err = p.Reset()
 	}
 	if size > 0 {
 		// The room is set aside without changing the file's size: after a power
 		// failure the size tells how far the data got.
 		unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, size)
 	}
-	return p, err
+	return p, nil
 }
 
 // Len is how many bytes are there already, left by an earlier, failed fill.
 // Write appends to them.
 func (p *Partial) Len() int64 { return p.len }
 
-// Write appends data. It fails as soon as more bytes come than the blob's size.
+// Write appends data. It fails as soon as more bytes come than the blob's size; the error then wraps ErrBadDigest.
 func (p *Partial) Write(data []byte) (int, error) {
 	if p.size >= 0 && p.len+int64(len(data)) > p.size {
-		return 0, fmt.Errorf("more bytes than the expected %d", p.size)
+		return 0, fmt.Errorf("%w: there are more than %d bytes", ErrBadDigest, p.size)
 	}
 	n, err := p.file.Write(data)
 	p.hash.Write(data[:n])

@@ -44,7 +44,7 @@ func (f *Fetcher) Document(ctx context.Context, urls []string, limit int64, acce
 		return f.Cache.SetNote("document", cache.Key(url), data)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("fetching %s: %w", name, err)
+		return nil, advise(fmt.Errorf("fetching %s: %w", name, err))
 	}
 	return got, nil
 }

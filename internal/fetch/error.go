@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/respin-project/respin/internal/hint"
 )
 
 var (
@@ -18,10 +20,23 @@ var (
 	ErrStalled = errors.New("no bytes arrived")
 )
 
+// advise adds what can be done about an error.
+func advise(err error) error {
+	if errors.Is(err, ErrOffline) {
+		return hint.Wrap(err, "build once without --offline, with the same cache")
+	}
+	return err
+}
+
 // temporary marks an error that may pass.
 type temporary struct{ error }
 
 func (t temporary) Unwrap() error { return t.error }
+
+// local marks an error of this machine, which no other mirror can mend.
+type local struct{ error }
+
+func (l local) Unwrap() error { return l.error }
 
 // statusError is an answer that is not the file.
 type statusError struct {

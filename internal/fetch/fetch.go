@@ -109,7 +109,7 @@ func (f *Fetcher) file(ctx context.Context, file File, task *report.Task) (strin
 		return f.download(ctx, file, p, task)
 	})
 	if err != nil {
-		return "", fmt.Errorf("fetching %s: %w", file.name(), err)
+		return "", advise(fmt.Errorf("fetching %s: %w", file.name(), err))
 	}
 	return path, nil
 }
@@ -209,7 +209,7 @@ func (f *Fetcher) try(ctx context.Context, name string, urls []string, do func(u
 				continue
 			}
 			err := do(url)
-			if err == nil || ctx.Err() != nil {
+			if _, ours := errors.AsType[local](err); ours || err == nil || ctx.Err() != nil {
 				return err
 			}
 			last.set(url, err)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -127,7 +128,7 @@ func TestFile(t *testing.T) {
 		"shorter than agreed":  {[]http.HandlerFunc{sends(content[1:], -1)}, 4, "", "the transfer ended after 319999 of 320000 bytes", nil},
 		"says it is shorter":   {[]http.HandlerFunc{sends(content[1:], len(content)-1)}, 1, "", "the server has 319999 bytes instead of 320000", nil},
 		"says it is longer":    {[]http.HandlerFunc{sends(append(content, 1), len(content)+1)}, 1, "", "the server has 320001 bytes instead of 320000", nil},
-		"sends more":           {[]http.HandlerFunc{sends(append(content, 1), -1)}, 1, "", "more bytes than the expected 320000", nil},
+		"sends more":           {[]http.HandlerFunc{sends(append(content, 1), -1)}, 1, "", "there are more than 320000 bytes", nil},
 		"other content":        {[]http.HandlerFunc{sends(bytes.ToUpper(content), len(content))}, 1, "", "digest does not match", cache.ErrBadDigest},
 		"other content after a cut": {[]http.HandlerFunc{truncated(`"1"`), func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", len(content)/2, len(content)-1, len(content)))
@@ -171,6 +172,26 @@ func TestFile(t *testing.T) {
 				t.Errorf("user agent is %q", agent)
 			}
 		})
+	}
+}
+
+// What is wrong on this machine is not the mirrors' fault.
+func TestDiskIsFull(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=128k"); err != nil {
+		t.Skipf("SKIP: a small file system cannot be mounted here: %v", err)
+	}
+	defer syscall.Unmount(dir, syscall.MNT_DETACH)
+	c, err := cache.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	s := serve(t, good)
+	f := &Fetcher{Cache: c}
+	_, err = f.File(context.Background(), file(s.URL+"/a", s.URL+"/b"))
+	if !errors.Is(err, syscall.ENOSPC) || len(s.requests) != 1 {
+		t.Errorf("error is %v after %d requests", err, len(s.requests))
 	}
 }
 

@@ -38,8 +38,10 @@ func (f *Fetcher) transfer(ctx context.Context, from string, p *cache.Partial, s
 	for {
 		n, err := body.Read(buffer)
 		if n > 0 {
-			if _, err := p.Write(buffer[:n]); err != nil {
+			if _, err := p.Write(buffer[:n]); errors.Is(err, cache.ErrBadDigest) {
 				return err
+			} else if err != nil {
+				return local{err}
 			}
 			credit(task, int64(n))
 		}

@@ -2,6 +2,7 @@ package repo
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"html"
@@ -36,10 +37,7 @@ func (w *writer) create(ctx context.Context, packages []Fetched, comps []byte) e
 	}
 	packages = slices.Clone(packages)
 	slices.SortFunc(packages, func(a, b Fetched) int {
-		if c := a.Package.NEVRA.Compare(b.Package.NEVRA); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Package.Checksum.Hex, b.Package.Checksum.Hex)
+		return cmp.Or(a.Package.NEVRA.Compare(b.Package.NEVRA), strings.Compare(a.Package.Checksum.Hex, b.Package.Checksum.Hex))
 	})
 	var primary, filelists bytes.Buffer
 	var newest int64
@@ -52,19 +50,11 @@ func (w *writer) create(ctx context.Context, packages []Fetched, comps []byte) e
 		if err != nil {
 			return err
 		}
-		p, err := rpm.ReadFile(f.Path)
-		if err != nil {
-			return err
-		}
-		pkg, err := fromHeader(p, f.Package.Checksum, f.Package.Size)
+		pkg, err := describe(f, place, &primary, &filelists)
 		if err != nil {
 			return err
 		}
 		newest = max(newest, pkg.BuildTime)
-		writePrimary(&primary, pkg, p, place)
-		if err := writeFilelists(&filelists, pkg, p); err != nil {
-			return err
-		}
 	}
 	for _, part := range []struct{ name, root, namespace, body string }{
 		{"primary", "metadata", `xmlns="http://linux.duke.edu/metadata/common" xmlns:rpm="http://linux.duke.edu/metadata/rpm"`, primary.String()},
@@ -81,6 +71,24 @@ func (w *writer) create(ctx context.Context, packages []Fetched, comps []byte) e
 		}
 	}
 	return w.finish(fmt.Sprint(newest))
+}
+
+// describe adds what a package says of itself to primary and filelists.
+func describe(f Fetched, place string, primary, filelists *bytes.Buffer) (*Package, error) {
+	p, err := rpm.ReadFile(f.Path)
+	if err != nil {
+		return nil, err
+	}
+	st, err := os.Stat(f.Path)
+	if err != nil {
+		return nil, err
+	}
+	pkg, err := fromHeader(p, f.Package.Checksum, st.Size())
+	if err != nil {
+		return nil, err
+	}
+	writePrimary(primary, pkg, p, place)
+	return pkg, writeFilelists(filelists, pkg, p)
 }
 
 // element writes an element with a text.

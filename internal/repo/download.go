@@ -3,6 +3,7 @@ package repo
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/fetch"
+	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/rpm"
 )
 
@@ -41,7 +43,7 @@ func Fetch(ctx context.Context, f *fetch.Fetcher, packages []*Package) ([]Fetche
 	err := f.All(ctx, title, files, func(i int, path string) error {
 		signer, err := packages[i].verify(f.Cache, path)
 		if err != nil {
-			return packages[i].Snapshot.errorf("verifying "+files[i].Name, err)
+			return advise(packages[i].Snapshot.errorf("verifying "+files[i].Name, err))
 		}
 		all[i] = Fetched{packages[i], path, files[i].URLs[0], signer}
 		return nil
@@ -52,14 +54,18 @@ func Fetch(ctx context.Context, f *fetch.Fetcher, packages []*Package) ([]Fetche
 	return all, nil
 }
 
+// advise adds what can be done about a package that is not trusted.
+func advise(err error) error {
+	if e, ok := errors.AsType[*rpm.SignatureError](err); ok && e.Problem == rpm.NoKey {
+		return hint.Wrap(err, "if you trust key %s, add it with its fingerprint to the keys of this repository", e.KeyID)
+	}
+	return err
+}
+
 // urls is where the package can be had: the mirrors, then the archives.
 func (p *Package) urls() []string {
-	bases := p.Snapshot.bases
-	if p.Base != "" {
-		bases = []string{p.Base}
-	}
 	var all []string
-	for _, base := range bases {
+	for _, base := range p.Snapshot.basesOr(p.Base) {
 		all = append(all, join(base, p.Location))
 	}
 	if p.Former != "" && !slices.Contains(all, p.Former) {

@@ -10,15 +10,19 @@ import (
 	"io"
 	"os"
 	"path"
+	"strings"
 
 	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/compression"
 	"github.com/respin-project/respin/internal/fetch"
 )
 
-// maxOpen bounds what comes out of metadata files whose size repomd.xml does
-// not say, in bytes, and those whose size it says.
-const maxOpen = 4 << 30
+// Bounds of what metadata files unpack to, in bytes, whatever repomd.xml says.
+// What is read piece by piece may be longer than what stays in memory.
+const (
+	maxFilelists = 4 << 30
+	maxOpen      = 1 << 30
+)
 
 // Packages returns what the repository's primary metadata lists and its
 // Excludes and Includes leave, in the metadata's order. The slice and what it
@@ -164,12 +168,19 @@ func (s *Snapshot) Metadata(ctx context.Context, location string) (io.ReadSeekCl
 	return nil, s.errorf("", fmt.Errorf("%s: %w", location, fetch.ErrNotFound))
 }
 
+// basesOr returns the base URLs, or only the one that metadata gives instead,
+// which must not lead from a server to files of this machine.
+func (s *Snapshot) basesOr(base string) []string {
+	local := !strings.Contains(s.URL, "://") || strings.HasPrefix(s.URL, "file://")
+	if base == "" || !fetchable(base) && !local {
+		return s.bases
+	}
+	return []string{base}
+}
+
 // fetch downloads a metadata file into the cache.
 func (s *Snapshot) fetch(ctx context.Context, record *Record) (file string, err error) {
-	bases := s.bases
-	if record.Base != "" {
-		bases = []string{record.Base}
-	}
+	bases := s.basesOr(record.Base)
 	f := fetch.File{Name: path.Base(record.Location), Digest: record.Digest, Size: record.Size}
 	for _, base := range bases {
 		f.URLs = append(f.URLs, join(base, record.Location))
@@ -195,6 +206,9 @@ func readFile(ctx context.Context, path string, record *Record, parse func(io.Re
 	}
 	defer plain.Close()
 	limit := int64(maxOpen)
+	if record.Type == "filelists" {
+		limit = maxFilelists
+	}
 	if record.OpenSize >= 0 {
 		limit = min(limit, record.OpenSize)
 	}

@@ -168,10 +168,11 @@ func (v version) matches(data []byte) bool {
 	return true
 }
 
-// fetchable reports whether package fetch can read the URL of a mirror.
+// fetchable reports whether a mirror can be reached by http or https. A list
+// from elsewhere must not lead to files of this machine.
 func fetchable(raw string) bool {
 	u, err := url.Parse(raw)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https" || u.Scheme == "file") && (u.Host != "" || u.Scheme == "file")
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
 // parseMirrorlist reads a list of base URLs, one a line.

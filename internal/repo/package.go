@@ -9,6 +9,11 @@ import (
 
 // A Package is what a repository says of one of its packages. Strings are
 // shared between packages, so that 75,000 of them stay modest.
+//
+// For Fetch a package can be made by hand, as of a lock: it needs its NEVRA,
+// Checksum, Size (negative if not known), Location, Base where the mirrors no
+// longer have it there, Source for the archives, and a Snapshot, of which a
+// Repository is enough.
 type Package struct {
 	rpm.NEVRA
 	Snapshot  *Snapshot    // that lists it

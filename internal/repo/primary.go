@@ -39,7 +39,12 @@ type primaryParser struct {
 	list      []Relation // the one that is being read
 	fileList  []File
 	evr       []byte
+	count     int // relations and files so far
 }
+
+// maxEntries bounds the relations and files of a repository, which take more
+// memory than room in the metadata. Fedora has some three million.
+const maxEntries = 16 << 20
 
 // arena hands out slices of large blocks, so that there are few objects for
 // the garbage collector to look at.
@@ -141,7 +146,9 @@ func (p *primaryParser) format(pkg *Package) error {
 		case "sourcerpm":
 			pkg.Source, err = p.internContent()
 		case "file":
-			err = p.file(&p.fileList)
+			if err = p.file(&p.fileList); len(p.fileList) > maxEntries {
+				err = p.counted(len(p.fileList))
+			}
 		case "provides":
 			pkg.Provides, err = p.relationList()
 		case "requires":
@@ -164,7 +171,15 @@ func (p *primaryParser) format(pkg *Package) error {
 		return err
 	})
 	pkg.Files = p.files.keep(p.fileList)
-	return err
+	return errors.Join(err, p.counted(len(p.fileList)))
+}
+
+// counted keeps count of what is held in memory.
+func (p *primaryParser) counted(n int) error {
+	if p.count += n; p.count > maxEntries {
+		return errors.New("there are more dependencies and files than anything honest has")
+	}
+	return nil
 }
 
 // file reads a file element, of primary or filelists.
@@ -191,6 +206,9 @@ func (p *primaryParser) relationList() ([]Relation, error) {
 				return err
 			}
 			p.list = append(p.list, r)
+			if err := p.counted(1); err != nil {
+				return err
+			}
 		}
 		return p.skip()
 	})

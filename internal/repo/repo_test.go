@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/fetch"
+	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/rpm"
 	"github.com/respin-project/respin/internal/rpm/rpmtest"
 )
@@ -343,7 +344,7 @@ func TestTamperedMetadata(t *testing.T) {
 	}{
 		"a changed byte": {"primary.xml.gz", func(b []byte) []byte { b[len(b)/2] ^= 1; return b }, "digest does not match"},
 		"cut":            {"primary.xml.gz", func(b []byte) []byte { return b[:len(b)-1] }, "the transfer ended after"},
-		"longer":         {"primary.xml.gz", func(b []byte) []byte { return append(b, 0) }, "more bytes than the expected"},
+		"longer":         {"primary.xml.gz", func(b []byte) []byte { return append(b, 0) }, "there are more than"},
 		"open size":      {"repomd.xml", openSize, "it unpacks to more than it should"},
 		"open checksum":  {"repomd.xml", openSum, "it does not unpack to sha256:"},
 		"weak checksums": {"repomd.xml", replace(`checksum type="sha256"`, `checksum type="md5"`), `checksum type "md5" is too weak to be trusted`},
@@ -497,6 +498,61 @@ func TestFallback(t *testing.T) {
 	want := []string{"https://kojipkgs.fedoraproject.org/packages/grub2/2.12/40.fc43/x86_64/grub2-tools-2.12-40.fc43.x86_64.rpm"}
 	if diff := cmp.Diff(want, p.archived(FedoraArchive)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A lock's package is fetched without its repository's metadata.
+func TestFetchByHand(t *testing.T) {
+	data := testPackages()[0].Build()
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/old/hello.rpm" {
+			w.WriteHeader(404)
+		}
+		w.Write(data)
+	}))
+	p := &Package{
+		NEVRA:    rpm.NEVRA{Name: "hello", EVR: rpm.EVR{Version: "2.0", Release: "1"}, Arch: "noarch"},
+		Checksum: cache.SHA256(data), Size: -1, Base: server + "/old", Location: "hello.rpm",
+		Snapshot: &Snapshot{Repository: Repository{Name: "gone", Keys: trust(t, signer())}},
+	}
+	f := newFetcher(t)
+	got, err := Fetch(context.Background(), f, []*Package{p})
+	if err != nil || got[0].Signer.Fingerprint != signer().Fingerprint() || got[0].URL != server+"/old/hello.rpm" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	dir := t.TempDir()
+	if err := Create(context.Background(), dir, got, nil, WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(context.Background(), f, Repository{BaseURLs: []string{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.Packages(context.Background())
+	if diff := cmp.Diff([]string{"hello-2.0-1.noarch"}, names(all)); err != nil || diff != "" || all[0].Size != int64(len(data)) {
+		t.Errorf("%v, %+v\n%s", err, all, diff)
+	}
+	p.Snapshot.Keys = &rpm.Keyring{}
+	if _, err = Fetch(context.Background(), f, []*Package{p}); len(hint.Of(err)) != 1 || !strings.Contains(hint.Of(err)[0], signer().Fingerprint()[24:]) {
+		t.Errorf("error is %v, hints are %q", err, hint.Of(err))
+	}
+}
+
+// Metadata from a server does not make us read files of this machine.
+func TestNoLocalFilesForServers(t *testing.T) {
+	remote := &Snapshot{URL: "https://a.example/x", bases: []string{"https://a.example/x"}}
+	local := &Snapshot{URL: "/srv/x", bases: []string{"/srv/x"}}
+	for _, test := range []struct {
+		s    *Snapshot
+		base string
+		want string
+	}{
+		{remote, "", "https://a.example/x"}, {remote, "https://b.example/", "https://b.example/"}, {remote, "file:///etc", "https://a.example/x"},
+		{remote, "/etc", "https://a.example/x"}, {local, "file:///srv/y", "file:///srv/y"}, {local, "", "/srv/x"},
+	} {
+		if got := test.s.basesOr(test.base); !slices.Equal(got, []string{test.want}) {
+			t.Errorf("%s, base %q: got %q", test.s.URL, test.base, got)
+		}
 	}
 }
 

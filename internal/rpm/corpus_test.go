@@ -164,3 +164,49 @@ func BenchmarkExtract(b *testing.B) {
 		}
 	}
 }
+
+// Of every package of the corpus, what rpm on this machine says, with the same keys.
+func TestCorpusVerdictsOfRPM(t *testing.T) {
+	if _, err := exec.LookPath("rpmkeys"); err != nil {
+		t.Skip("SKIP: rpmkeys is not installed")
+	}
+	db := "--dbpath=" + t.TempDir()
+	keys := &rpm.Keyring{}
+	for _, path := range []string{"rpm/keys/rpm.org-rsa-2048-test.pub", "cavaliergopher/RPM-GPG-KEY-CentOS-7"} {
+		path = corpus(t, "rpms", path)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := keys.Add(data); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("rpmkeys", db, "--import", path).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	good := 0
+	for _, path := range corpusPackages(t) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for level, keyring := range map[string]*rpm.Keyring{"digest": nil, "all": keys} {
+			args := []string{db, "--define", "_pkgverify_level " + level, "-Kv", path}
+			if level == "digest" {
+				args = append(args, "--nosignature")
+			}
+			out, rpmErr := exec.Command("rpmkeys", args...).CombinedOutput()
+			_, _, err := rpm.Verify(bytes.NewReader(data), keyring)
+			if (err == nil) != (rpmErr == nil) {
+				t.Errorf("%s, level %s: %v, rpm says:\n%s", path, level, err, out)
+			}
+			if err == nil {
+				good++
+			}
+		}
+	}
+	if good < 40 {
+		t.Errorf("only %d verdicts are good", good)
+	}
+}

@@ -23,13 +23,15 @@ import (
 // content, which must have the header's digests; a payload that does not agree
 // is an error. Files that exist are replaced, folders and links to folders
 // stay. Ghost files are not created, device nodes never. No script runs.
+// Folders that no package owns belong to the caller, with mode 0755 and the time of unpacking.
 //
 // The result depends neither on the order of packages nor on timing: what
 // belongs where is decided first, from the headers alone. If two packages hold
 // different files under the same path, the error is a *ConflictError and
 // nothing was touched; of two ELF files that of the larger word size wins, as
 // in rpm. After another error root holds some of the files, and perhaps a part
-// of one: a tree counts when Extract has succeeded.
+// of one: a tree counts when Extract has succeeded. Only one Extract may work
+// on a root at a time.
 //
 // Packages must have been verified before: Extract trusts what their headers
 // ask for inside of root.

@@ -178,35 +178,33 @@ type candidate struct {
 	problem error // why it may not have been
 }
 
-// candidates returns the keys and subkeys with that id, usable ones first, for a signature made at that time.
-// Other keys may have the same id, by chance or by malice, so there may be several.
+// candidates returns the keys and subkeys with that id for a signature made at
+// that time, those that may have made it first. Other keys may have the same
+// id, by chance or by malice, so there may be several.
 func (k *Keyring) candidates(id uint64, at time.Time) []candidate {
-	var all []candidate
+	var good, bad []candidate
+	add := func(c candidate) {
+		if c.problem == nil {
+			good = append(good, c)
+		} else {
+			bad = append(bad, c)
+		}
+	}
 	for _, key := range k.keys {
 		key.mu.Lock()
 		primary := key.primaryProblem(at)
 		if key.entity.PrimaryKey.KeyId == id {
-			all = append(all, candidate{key, key.entity.PrimaryKey, primary})
+			add(candidate{key, key.entity.PrimaryKey, primary})
 		}
-		if errors.Is(primary, errCannotSign) || errors.Is(primary, errWeakKey) {
+		if errors.Is(primary, errCannotSign) {
 			primary = nil // its subkeys may
 		}
 		for i := range key.entity.Subkeys {
 			if s := &key.entity.Subkeys[i]; s.PublicKey.KeyId == id {
-				all = append(all, candidate{key, s.PublicKey, cmp.Or(primary, subkeyProblem(s, at))})
+				add(candidate{key, s.PublicKey, cmp.Or(primary, subkeyProblem(s, at))})
 			}
 		}
 		key.mu.Unlock()
 	}
-	slices.SortStableFunc(all, func(a, b candidate) int {
-		return cmp.Compare(btoi(a.problem != nil), btoi(b.problem != nil))
-	})
-	return all
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+	return append(good, bad...)
 }

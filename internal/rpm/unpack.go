@@ -63,7 +63,7 @@ type unpacking struct {
 	links  map[inode][]int // files that are hard links of each other
 	filled map[inode]bool  // which of them have got their content
 	seen   []bool
-	hash   func() hash.Hash // of the header's file digests; nil if there are none
+	hash   func() hash.Hash // of the header's file digests
 }
 
 type inode struct{ device, inode uint32 }
