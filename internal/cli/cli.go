@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
@@ -143,13 +144,18 @@ func worse(a, b int) int {
 }
 
 func exitCode(err error) int {
-	if c, ok := errors.AsType[interface {
+	c, ok := errors.AsType[interface {
 		error
 		ExitCode() int
-	}](err); ok {
-		return c.ExitCode()
+	}](err)
+	if !ok {
+		return Failed
 	}
-	return Failed
+	// The exit code of a program that was run is not ours.
+	if _, program := c.(*exec.ExitError); program {
+		return Failed
+	}
+	return c.ExitCode()
 }
 
 // split returns the errors that err joins, or err alone.

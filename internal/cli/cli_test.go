@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/respin-project/respin/internal/cli/clitest"
@@ -46,6 +47,8 @@ func probe(_ context.Context, env *Env) error {
 		return Say(errors.New("the image did not boot"))
 	case "several":
 		return errors.Join(Say(errors.New("first")), errors.New("second"), errors.Join(Usagef("third"), errors.New("second")))
+	case "program":
+		return fmt.Errorf("running it: %w", exec.Command("sh", "-c", "exit 100").Run())
 	case "panic-free":
 		defer fmt.Fprintln(env.Stdout, "cleaned up")
 		return errors.New("failed")
