@@ -54,7 +54,7 @@ func (s *System) user(ctx context.Context, c *kickstart.Command) error {
 	if err := s.run(ctx, append(args, name)...); err != nil {
 		return err
 	}
-	return s.password(ctx, name, c.Value("--password"), c.Has("--iscrypted"), c.Has("--lock"))
+	return s.password(name, c.Value("--password"), c.Has("--iscrypted"), c.Has("--lock"))
 }
 
 func (s *System) ensureGroup(ctx context.Context, name, gid string, numbered bool) error {
@@ -82,29 +82,41 @@ func entry(text, name string) ([]string, bool) {
 }
 
 // rootpw sets root's password.
-func (s *System) rootpw(ctx context.Context, c *kickstart.Command) error {
+func (s *System) rootpw(_ context.Context, c *kickstart.Command) error {
 	if c.Has("--allow-ssh") {
 		if err := s.write("etc/ssh/sshd_config.d/01-permitrootlogin.conf", "PermitRootLogin yes\n", 0o600); err != nil {
 			return err
 		}
 	}
-	return s.password(ctx, "root", first(c.Args), c.Has("--iscrypted"), c.Has("--lock"))
+	return s.password("root", first(c.Args), c.Has("--iscrypted"), c.Has("--lock"))
 }
 
-// password sets a password, unless it is empty, and locks the account if it is to be.
-func (s *System) password(ctx context.Context, user, password string, encrypted, lock bool) error {
+// password sets a password in shadow(5), unless it is empty, and locks the
+// account if it is to be.
+func (s *System) password(user, password string, encrypted, lock bool) error {
 	if password != "" && !encrypted {
 		password = s.hash(user, password)
 	}
-	if password != "" {
-		if err := s.run(ctx, "usermod", "--password", password, user); err != nil {
-			return err
+	text, err := s.read("etc/shadow")
+	if err != nil {
+		return err
+	}
+	lines := strings.SplitAfter(text, "\n")
+	for i, line := range lines {
+		fields := strings.Split(line, ":")
+		if fields[0] != user || len(fields) != 9 {
+			continue
 		}
+		if password != "" {
+			fields[1], fields[2] = password, strconv.FormatInt(s.Date/(24*60*60), 10)
+		}
+		if lock && !strings.HasPrefix(fields[1], "!") {
+			fields[1] = "!" + fields[1]
+		}
+		lines[i] = strings.Join(fields, ":")
+		return s.rewrite("etc/shadow", strings.Join(lines, ""))
 	}
-	if lock {
-		return s.run(ctx, "usermod", "--lock", user)
-	}
-	return nil
+	return fmt.Errorf("/etc/shadow has no user %q", user)
 }
 
 // hash is the password as shadow(5) has it: crypt(5)'s sha512crypt, whose salt

@@ -158,6 +158,21 @@ func (s *System) write(name, text string, mode os.FileMode) error {
 	return r.Chmod(name, mode)
 }
 
+// rewrite changes the text of a file of the tree, which keeps its owner and mode.
+func (s *System) rewrite(name, text string) error {
+	r, err := s.root()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	f, err := r.OpenFile(name, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
 // read reads a file of the tree; one that is missing is empty.
 func (s *System) read(name string) (string, error) {
 	r, err := s.root()

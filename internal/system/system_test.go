@@ -38,7 +38,7 @@ func newTree(t *testing.T, files map[string]string) *System {
 			t.Fatal(err)
 		}
 	}
-	return &System{Tree: dir, Log: io.Discard, Salt: func(string) string { return "0123456789abcdef0123456789abcdef" }}
+	return &System{Tree: dir, Date: 10 * 86400, Log: io.Discard, Salt: func(string) string { return "0123456789abcdef0123456789abcdef" }}
 }
 
 // What commands leave in files that no tool of the distribution writes.
@@ -69,6 +69,10 @@ func TestFiles(t *testing.T) {
 		"any device, DHCP": {nil, "network --bootproto=dhcp --device=link --activate --onboot=on", nil},
 		"repository":       {nil, "repo --name=extra --baseurl=https://example.org/extra --install --excludepkgs=a,b", map[string]string{"etc/yum.repos.d/extra.repo": "[extra]\nname=extra\nenabled=1\nbaseurl=https://example.org/extra\nexcludepkgs=a,b\n"}},
 		"text mode":        {map[string]string{"usr/lib/systemd/system/multi-user.target": ""}, "text", map[string]string{"etc/systemd/system/default.target": "-> /usr/lib/systemd/system/multi-user.target"}},
+		"locked root": {map[string]string{"etc/shadow": "bin:*:1:::::::\nroot:*:19000:0:99999:7:::\n"}, "rootpw --lock --iscrypted locked",
+			map[string]string{"etc/shadow": "bin:*:1:::::::\nroot:!locked:10:0:99999:7:::\n"}},
+		"password": {map[string]string{"etc/shadow": "root:!*:1::::::\n"}, "rootpw secret", map[string]string{
+			"etc/shadow": "root:$6$0123456789abcdef$8CGkKDSyVpVlVNcs5PssRw/Tb8EgfecuA6D/zsRQFumJaU.s8KgTWWc2HfgkB7h2n1qIKiJFeSyUFrwvhILXy.:10::::::\n"}},
 		"ssh key": {map[string]string{"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "root/.ssh/authorized_keys": "ssh-ed25519 OLD\n"}, `sshkey --username=root "ssh-ed25519 NEW a@b"`,
 			map[string]string{"root/.ssh/authorized_keys": "ssh-ed25519 OLD\nssh-ed25519 NEW a@b\n"}},
 	} {
@@ -102,7 +106,7 @@ func TestApplyErrors(t *testing.T) {
 		"network --ip=1.2.3.4 --netmask=255.255.255.0 --bootproto=static":             "a fixed address needs the name of its device",
 		"network --device=eth0 --bootproto=static --ip=1.2.3.4 --netmask=255.0.255.0": "--netmask=255.0.255.0 is no netmask",
 		"timesource --ntp-server=ntp.example.org":                                     "the image has no chrony",
-		"rootpw --iscrypted x":                                                        "the image has no usermod",
+		"rootpw --iscrypted x":                                                        "/etc/shadow has no user \"root\"",
 	} {
 		s := newTree(t, map[string]string{"usr/share/zoneinfo/UTC": ""})
 		if err := s.Apply(context.Background(), parse(t, text)); err == nil || !strings.Contains(err.Error(), want) {
