@@ -76,6 +76,9 @@ func (e *Engine) Build(ctx context.Context, m *manifest.Manifest) (err error) {
 		return hint.Wrap(errors.New("the manifest has no kickstart"), "pass it through ks-render first")
 	}
 	j := &job{Engine: e, m: m}
+	if e.Insecure {
+		e.Report.Warn(report.Place{}, "%s: signatures are NOT checked: whoever can change a mirror or the network can put anything into this image", m.Image.ID())
+	}
 	defer e.Report.Group("Building " + m.Image.ID())()
 	if err := os.MkdirAll(e.Output, 0o755); err != nil {
 		return err
