@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
 // Vitals are counters that stand still while a guest waits for something.
 type Vitals struct {
-	Busy    time.Duration // that QEMU computed, or would have if the host had had a processor free
+	Ran     time.Duration // that QEMU computed, on all processors together
+	Starved time.Duration // that it would have computed, had the host had a processor free
 	Disk    int64         // operations on the disk
 	Written int64         // bytes written to it
 }
@@ -36,24 +36,24 @@ func (g *Guest) Vitals(ctx context.Context) (Vitals, error) {
 			v.Written = d.Stats.Written
 		}
 	}
-	v.Busy = busy(g.process.pid)
+	v.Ran, v.Starved = schedule(g.process.pid)
 	return v, nil
 }
 
-// busy is how long a process's threads ran or waited for a processor.
-func busy(pid int) time.Duration {
+// schedule is how long a process's threads ran and waited for a processor.
+// What threads had that have ended does not count any more.
+func schedule(pid int) (ran, waited time.Duration) {
 	paths, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	var sum time.Duration
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			continue // the thread has ended
 		}
-		// Documentation/scheduler/sched-stats.rst: nanoseconds running, nanoseconds waiting, slices.
-		var running, waiting, slices int64
-		if _, err := fmt.Fscan(strings.NewReader(string(text)), &running, &waiting, &slices); err == nil {
-			sum += time.Duration(running + waiting)
+		// Documentation/scheduler/sched-stats.rst of Linux: nanoseconds, nanoseconds, slices.
+		var r, w time.Duration
+		if _, err := fmt.Sscan(string(text), &r, &w); err == nil {
+			ran, waited = ran+r, waited+w
 		}
 	}
-	return sum
+	return ran, waited
 }
