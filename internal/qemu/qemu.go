@@ -72,6 +72,11 @@ func drive(options ...string) string {
 	return strings.Join(options, ",")
 }
 
+// String says how the machine is set up, in a word each.
+func (m Machine) String() string {
+	return fmt.Sprintf("%s %s %s %d × %d MiB", m.Emulator.machine(), m.accel(), m.model(), m.CPUs, m.Memory>>20)
+}
+
 func (m Machine) accel() string {
 	switch {
 	case m.Accelerator == KVM:
@@ -88,18 +93,23 @@ const (
 	level3 = level2 + ",+xsave,+avx,+avx2,+bmi1,+bmi2,+f16c,+fma,+abm,+movbe"
 )
 
+// cpu is the processor and what it is made to offer beyond its model.
 func (m Machine) cpu() string {
+	if m.Accelerator == TCG && m.Emulator.Arch == "x86_64" {
+		return m.model() + [...]string{"", "", level2, level3}[m.Level]
+	}
+	return m.model()
+}
+
+// model is the processor's model.
+func (m Machine) model() string {
 	switch {
 	case m.Accelerator == KVM:
 		return "host"
-	case m.Emulator.Arch != "x86_64":
-		return "max"
-	case m.Level >= 3:
-		return "qemu64" + level3
-	case m.Level == 2:
-		return "qemu64" + level2
+	case m.Emulator.Arch == "x86_64":
+		return "qemu64"
 	}
-	return "qemu64"
+	return "max"
 }
 
 // CommandLine is a command for a shell that runs the machine on a terminal,

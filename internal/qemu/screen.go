@@ -93,6 +93,15 @@ func screenText(cells []byte) string {
 	return strings.TrimRight(strings.Join(rows, "\n"), "\n")
 }
 
+// Status is the state that the machine is in, such as "running"; empty if QEMU does not say.
+func (g *Guest) Status(ctx context.Context) string {
+	var answer struct {
+		Status string `json:"status"`
+	}
+	g.monitor.execute(ctx, "query-status", nil, &answer) // without an answer it stays empty
+	return answer.Status
+}
+
 // State is what QEMU says about the machine, by the name of the question.
 func (g *Guest) State(ctx context.Context) map[string]json.RawMessage {
 	state := map[string]json.RawMessage{}
