@@ -96,14 +96,14 @@ func (e Emulator) probe(ctx context.Context) string {
 
 const probeExit = 0x10
 
-// bootSector is a disk whose boot sector counts down from 2^28 and leaves QEMU. To get
+// bootSector is a disk whose boot sector counts down from 2^26 and leaves QEMU. To get
 // there the firmware went through the processor's modes and used a disk. The
 // count is nothing to a processor and too much for a KVM that interprets
 // every instruction.
 func bootSector() []byte {
-	disk := make([]byte, 64<<10)
+	disk := make([]byte, 1<<20) // a smaller one has no geometry for the BIOS
 	copy(disk, []byte{
-		0x66, 0xb9, 0x00, 0x00, 0x00, 0x10, // mov ecx, 0x10000000
+		0x66, 0xb9, 0x00, 0x00, 0x00, 0x04, // mov ecx, 0x04000000
 		0x66, 0x49, // count: dec ecx
 		0x75, 0xfc, // jnz count
 		0xb0, probeExit, // mov al, probeExit

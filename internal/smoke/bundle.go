@@ -56,13 +56,22 @@ func (a *attempt) collect(ctx context.Context) {
 
 // script boots the image as the test did, for a person to watch.
 func (a *attempt) script() string {
+	m, unpack := a.machine, ""
+	if tool := unpackers[a.image.Format]; tool != "" {
+		path, _ := filepath.Abs(a.image.Path)
+		m.Disk.Path = "disk.raw"
+		unpack = fmt.Sprintf("[ -e disk.raw ] || %s -dc %s > disk.raw\n", tool, quote(path))
+	}
 	return fmt.Sprintf(`#!/bin/sh
 # Boots the image as img-smoke did, on this terminal; Ctrl-A X ends it. Nothing
 # is written to the image. In the test its disk was %d bytes larger.
-cd "$(dirname "$0")" && exec \
-%s
-`, a.machine.Disk.Grow, a.machine.CommandLine(seedName))
+cd "$(dirname "$0")" || exit
+%sexec %s
+`, m.Disk.Grow, unpack, m.CommandLine(seedName))
 }
+
+// unpackers are the programs that unpack a packed disk.
+var unpackers = map[string]string{"raw.xz": "xz", "raw.zst": "zstd", "raw.gz": "gzip"}
 
 const seedName = "seed.iso"
 

@@ -4,15 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
-
-	"github.com/respin-project/respin/internal/manifest"
 )
-
-// A Suite is the test of one image for a JUnit report.
-type Suite struct {
-	Name string // the image's
-	Test manifest.Test
-}
 
 type junitReport struct {
 	XMLName  xml.Name     `xml:"testsuites"`

@@ -14,6 +14,7 @@ import (
 type limits struct {
 	settle time.Duration // at rest after its login prompt: what does not work by then never will
 	root   time.Duration // at rest while it says that it waits for its root device
+	load   time.Duration // at rest or computing in the boot sector
 	rest   time.Duration // at rest otherwise
 	work   time.Duration // computing: processor time, so that a busy host does not count
 }
@@ -22,9 +23,9 @@ type limits struct {
 // comes as late under TCG as with KVM; what it computes takes ten times as long.
 func limitsOf(a qemu.Accelerator) limits {
 	if a == qemu.KVM {
-		return limits{settle: 6 * time.Second, root: 10 * time.Second, rest: 30 * time.Second, work: 60 * time.Second}
+		return limits{settle: 6 * time.Second, root: 10 * time.Second, load: 5 * time.Second, rest: 30 * time.Second, work: 60 * time.Second}
 	}
-	return limits{settle: 10 * time.Second, root: 12 * time.Second, rest: 40 * time.Second, work: 150 * time.Second}
+	return limits{settle: 10 * time.Second, root: 12 * time.Second, load: 10 * time.Second, rest: 40 * time.Second, work: 90 * time.Second}
 }
 
 // A pulse is how long a guest has done nothing new: written nothing to its
@@ -81,6 +82,9 @@ func (l limits) judge(p pulse, f facts, d door, user string) *Fault {
 	if f.Initrd && f.Waiting != "" && p.rest >= l.root && rootDevice.MatchString(f.Waiting) {
 		return faultf("root-not-found", "the initrd waits in vain for its root file system: %s", f.Waiting)
 	}
+	if f.Stage == bootLoader && p.last.Disk <= bootReads && max(p.rest, p.work) >= l.load {
+		return faultf("boot-loader", "the boot sector starts nothing: the disk was read %d times", p.last.Disk)
+	}
 	where := fmt.Sprintf("at %q", f.Stage)
 	if !f.Kernel {
 		where += ", its console silent since the boot loader"
@@ -95,6 +99,10 @@ func (l limits) judge(p pulse, f facts, d door, user string) *Fault {
 	}
 	return nil
 }
+
+// bootReads is how often a disk was read by a boot sector that went astray, and at the most by its
+// second stage. To load a kernel takes hundreds.
+const bootReads = 16
 
 // rootDevice is what a system in its initrd waits for if it is the root file system.
 var rootDevice = regexp.MustCompile(`/dev/|dev-|root|sysroot`)

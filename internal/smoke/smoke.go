@@ -1,11 +1,13 @@
-// Package smoke boots an image in a virtual machine, tests it over SSH and says
-// whether it is good, and if not, why.
+// Package smoke boots images in virtual machines, tests them over SSH and says
+// whether they are good, and if not, why.
 //
-// A good image passes, every time; a broken one fails in seconds with the
-// cause named. Three things are watched for that while a guest boots: what
-// it writes to its console (package-internal type console, with the rules in
-// rules.go), whether it gets anywhere at all (pulse), and what QEMU says about
-// it. Then come the checks, one a file or a table row, and the tests of the spec.
+// A good image passes every time; a broken one is refused in seconds with the
+// cause named. Three things are watched for that while a guest boots: what it
+// writes to its console (see rules.go), whether it gets anywhere at all (see
+// pulse.go), and what QEMU tells about it. In a guest that can be logged into
+// come the checks, the files check_*.go, and the tests of the image's spec.
+//
+// docs/smoke.md is the description for users.
 package smoke
 
 import (
@@ -16,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/respin-project/respin/internal/manifest"
@@ -25,48 +28,61 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
+// A Tester tests images. Its methods may be called from several goroutines.
+type Tester struct {
+	Accelerator qemu.Accelerator // empty for the best that works
+	Firmware    []string         // "bios", "uefi"; empty for the spec's, or else both
+	Format      string           // of the artifact to boot; empty for the preferred one that there is
+	User        string           // whom to log in as; empty for the spec's, or else the default user
+	Skip        []string         // checks and causes to pass over, besides the spec's
+	CPUs        int              // of a guest; 0 for a default
+	Memory      int64            // of a guest, bytes; 0 for the spec's, or else a default
+	Timeout     time.Duration    // for a boot with all its tests; 0 for a default
+	Jobs        int              // guests that run at the same time; 0 for as many as the machine carries
+	Cache       string           // folder to keep in what is known of this machine; empty for none
+	Report      *report.Report
+
+	mu     sync.Mutex
+	hosts  map[string]*host // by architecture
+	slots  chan struct{}    // has room for Jobs
+	suites []Suite          // in the order in which they ended
+}
+
 // An Image is what there is to test.
 type Image struct {
 	Name      string         // in messages
-	Path      string         // of the disk
-	Format    string         // of the disk, as QEMU names it
+	Arch      string         // as RPM names it
+	Path      string         // of the artifact
+	Format    string         // of the artifact, one of Formats
+	Artifact  string         // the artifact's path in the manifest
+	SHA256    string         // of the artifact as the manifest has it, hexadecimal digits; empty if not known
 	Smoke     manifest.Smoke // what the spec says about testing it
 	Kickstart string         // text of the kickstart that it was made from; empty if not known
 	Packages  int            // in its RPM database; 0 if not known
 	Level     int            // x86-64 microarchitecture level that it needs; 0 if not known
-}
-
-// A Tester tests images. Its methods may be called from several goroutines.
-type Tester struct {
-	Emulator    qemu.Emulator
-	Accelerator qemu.Accelerator
-	CPUs        int
-	Memory      int64 // bytes
-	Timeout     time.Duration
-	Report      *report.Report
+	Bundle    string         // folder for what a failed test leaves; the firmware's name is put behind it
 }
 
 // maxRetries bounds how often an image is booted again because of the emulator.
 const maxRetries = 3
 
-// Test boots the image under the firmware, nil being the BIOS, and tests it.
-// The error is for an image that could not be tested. Evidence is nil if the image passed.
-func (t *Tester) Test(ctx context.Context, image *Image, firmware *qemu.Firmware) (manifest.Test, *Evidence, error) {
-	result := manifest.Test{Firmware: "bios", Results: []manifest.Result{}}
-	if firmware != nil {
-		result.Firmware = "uefi"
-	}
+// grow is how much larger than the image the guest's disk is, in bytes, so
+// that it can be seen whether the image makes use of a larger disk.
+const grow = 2 << 30
+
+var errTimeout = errors.New("the time for the test is over")
+
+// boot boots the image, and boots it again where that is what it takes to tell
+// its faults from the emulator's. It completes result. The evidence is nil if
+// the image passed; the error is for one that could not be tested.
+func (t *Tester) boot(ctx context.Context, image *Image, machine qemu.Machine, result *manifest.Test) (*Evidence, error) {
 	task := t.Report.Task(fmt.Sprintf("%s (%s)", image.Name, result.Firmware), 0, report.Items)
 	defer task.Drop()
 	key, err := newKey()
 	if err != nil {
-		return result, nil, err
+		return nil, err
 	}
-	machine := qemu.Machine{
-		Emulator: t.Emulator, Accelerator: t.Accelerator, Level: image.Level, CPUs: t.CPUs, Memory: t.Memory, Firmware: firmware,
-		Disk: qemu.Disk{Path: image.Path, Format: image.Format, Grow: grow},
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, t.Timeout, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, t.timeout(machine), errTimeout)
 	defer cancel()
 	for {
 		a := &attempt{image: image, machine: machine, key: key, task: task, limits: limitsOf(machine.Accelerator)}
@@ -75,40 +91,38 @@ func (t *Tester) Test(ctx context.Context, image *Image, firmware *qemu.Firmware
 		result.Seconds = seconds(time.Since(began))
 		result.Accelerator, result.Machine = string(machine.Accelerator), a.describe()
 		result.Results = a.results
-		fault, ok := errors.AsType[*Fault](err)
-		if err != nil && !ok && !a.emulatorFailed {
-			return result, nil, err
-		}
-		again, why := a.retry(err)
-		if why != "" && len(result.Retries) < maxRetries {
+		if again, why := a.retry(err); why != "" && len(result.Retries) < maxRetries {
 			machine = again
 			result.Retries = append(result.Retries, why)
 			t.Report.Printf("%s (%s): booting again: %s", image.Name, result.Firmware, why)
 			continue
 		}
-		if fault == nil && err != nil {
-			return result, nil, err
-		}
-		if fault == nil {
+		if err == nil {
 			result.Passed = true
-			task.Done()
-			return result, nil, nil
+			return nil, nil
+		}
+		fault, ok := errors.AsType[*Fault](err)
+		if !ok {
+			return nil, err
 		}
 		result.Code, result.Cause = fault.Code, fault.Text
-		return result, a.evidence, nil
+		return a.evidence, nil
 	}
 }
 
-var errTimeout = errors.New("the time for the test is over")
-
-// grow is how much larger than the image the guest's disk is, in bytes, so
-// that it can be seen whether the image makes use of a larger disk.
-const grow = 2 << 30
+// timeout is how long a boot with all its tests may take.
+func (t *Tester) timeout(m qemu.Machine) time.Duration {
+	switch {
+	case t.Timeout > 0:
+		return t.Timeout
+	case m.Accelerator == qemu.KVM:
+		return 10 * time.Minute
+	}
+	return 30 * time.Minute
+}
 
 // seconds is d with a precision that means something.
-func seconds(d time.Duration) float64 {
-	return float64(d.Round(10*time.Millisecond)) / float64(time.Second)
-}
+func seconds(d time.Duration) float64 { return d.Round(10 * time.Millisecond).Seconds() }
 
 // newKey makes the key pair of one test. It is kept nowhere.
 func newKey() (ssh.Signer, error) {
@@ -119,8 +133,8 @@ func newKey() (ssh.Signer, error) {
 	return ssh.NewSignerFromSigner(private)
 }
 
-// newSeed is what tells a guest about key. Its names are new ones each time, so that the guest
-// cannot have had them before.
+// newSeed is what tells a guest about key. Its names are new each time, so that no image can
+// have had them before.
 func newSeed(key ssh.Signer) seed.Seed {
 	id := make([]byte, 4)
 	rand.Read(id)

@@ -14,7 +14,7 @@ type sign struct {
 
 // signs are looked for in this order; all that fit count.
 var signs = []sign{
-	{regexp.MustCompile(`^(?:Welcome to GRUB|GRUB loading|Booting from Hard Disk|BdsDxe: starting|Booting ` + "`)"), "boot loader", nil},
+	{regexp.MustCompile(`^(?:Welcome to GRUB|GRUB loading|Booting from Hard Disk|BdsDxe: starting|Booting ` + "`)"), bootLoader, nil},
 	{regexp.MustCompile(`^Linux version (\S+)`), "kernel $1", func(f *facts, m []string) {
 		f.Kernel = true
 		f.system(m[0])
@@ -22,7 +22,7 @@ var signs = []sign{
 	{regexp.MustCompile(`^Run (/init|/sbin/init) as init process`), "initrd", func(f *facts, m []string) { f.Initrd = m[1] == "/init" }},
 	{regexp.MustCompile(`^(?:systemd\[1\]: )?Running in init(?:rd|ial RAM)`), "initrd", func(f *facts, _ []string) { f.Initrd = true }},
 	{regexp.MustCompile(`(?i)switch(?:ed|ing)[- ]root|initrd-switch-root`), "switching root", func(f *facts, _ []string) { f.Initrd = false }},
-	{regexp.MustCompile(`^(?:systemd\[1\]: )?Welcome to (.*?)!?$`), "systemd: $1", func(f *facts, m []string) {
+	{regexp.MustCompile(`^(?:systemd\[1\]: )?Welcome to ([^G].*?|G[^R].*?)!?$`), "systemd: $1", func(f *facts, m []string) {
 		f.system(m[1])
 		f.Initrd = f.Initrd && strings.Contains(strings.ToLower(m[1]), "initramfs")
 	}},
@@ -52,6 +52,9 @@ func (c *console) note(message string) {
 		}
 	}
 }
+
+// bootLoader is the stage between the firmware and the kernel.
+const bootLoader = "boot loader"
 
 func (f *facts) fail(what string) {
 	if len(f.Failures) < maxFailures {
