@@ -177,9 +177,10 @@ type Test struct {
 	Accelerator string   `json:"accelerator"` // "kvm", "tcg"
 	Machine     string   `json:"machine"`     // the emulator and its version
 	Passed      bool     `json:"passed"`
-	Cause       string   `json:"cause,omitempty"` // why it failed, in a sentence
-	Seconds     float64  `json:"seconds"`         // from power-on to the verdict
-	Retries     []string `json:"retries,omitempty"`
+	Cause       string   `json:"cause,omitempty"`   // why it failed, in a sentence
+	Code        string   `json:"code,omitempty"`    // the cause's name, such as "root-not-found"; docs/smoke.md lists them
+	Seconds     float64  `json:"seconds"`           // from power-on to the verdict
+	Retries     []string `json:"retries,omitempty"` // why the image was booted again before there was a verdict, in a sentence each
 	Results     []Result `json:"results"`
 	Bundle      string   `json:"bundle,omitempty"` // folder with what a failed run left, relative to the image's folder
 }

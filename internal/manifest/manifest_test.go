@@ -128,6 +128,33 @@ func TestEach(t *testing.T) {
 	}
 }
 
+// Manifests overtake each other; what is said about them does not.
+func TestConcurrently(t *testing.T) {
+	doc := func(name string) string {
+		return `{"schema":"respin/v1","image":{"name":"` + name + `","version":"1","release":"1","arch":"x"}}` + "\n"
+	}
+	last := make(chan struct{})
+	var out strings.Builder
+	err := Concurrently(context.Background(), 3, NewReader(strings.NewReader(doc("a")+doc("b")+doc("c")), "in"), &out,
+		func(_ context.Context, m *Manifest) error {
+			if m.Image.Name == "c" {
+				close(last)
+				return errors.New("failed")
+			}
+			<-last
+			if m.Image.Name == "a" {
+				return errors.New("failed")
+			}
+			return nil
+		})
+	if want := doc("b"); out.String() != want {
+		t.Errorf("wrote %q, want %q", out.String(), want)
+	}
+	if want := "a-1-1.x: failed\nc-1-1.x: failed"; err == nil || err.Error() != want {
+		t.Errorf("error is %v, want %q", err, want)
+	}
+}
+
 func TestSaveAndOpen(t *testing.T) {
 	m := read(t, unknownEverywhere)
 	m.Folder = t.TempDir()

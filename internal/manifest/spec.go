@@ -38,7 +38,8 @@ type Smoke struct {
 	Firmware []string    `json:"firmware,omitempty"` // "bios", "uefi"; both if empty
 	Memory   int64       `json:"memory,omitempty"`   // bytes; 0 is the tester's default
 	Tests    []SmokeTest `json:"tests,omitempty"`
-	Skip     []string    `json:"skip,omitempty"` // built-in checks that do not apply to this image
+	Skip     []string    `json:"skip,omitempty"`  // built-in checks, and causes, that do not apply to this image; docs/smoke.md lists them
+	Allow    []string    `json:"allow,omitempty"` // regular expressions (RE2) of journal messages that are no fault of this image
 }
 
 // SmokeTest is a command that is run in the booted image.

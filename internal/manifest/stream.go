@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 
 	"github.com/google/renameio/v2"
 )
@@ -122,27 +124,55 @@ func (m *Manifest) line() ([]byte, error) {
 // when do succeeded. One that fails does not come out; Each goes on with the
 // next and returns all errors joined, each naming its image.
 func Each(ctx context.Context, r *Reader, w io.Writer, do func(context.Context, *Manifest) error) error {
-	var errs []error
-	for ctx.Err() == nil {
+	return Concurrently(ctx, 1, r, w, do)
+}
+
+// Concurrently is Each with up to n manifests in work at the same time. They
+// are written as they are done; the errors are in the order of the stream.
+func Concurrently(ctx context.Context, n int, r *Reader, w io.Writer, do func(context.Context, *Manifest) error) error {
+	var (
+		work  sync.WaitGroup
+		mu    sync.Mutex // guards w and errs
+		errs  [][]error  // by manifest
+		slots = make(chan struct{}, n)
+	)
+	set := func(i int, e []error) {
+		mu.Lock()
+		defer mu.Unlock()
+		errs[i] = e
+	}
+	for i := 0; ctx.Err() == nil; i++ {
+		slots <- struct{}{}
 		m, err := r.Read()
 		if err == io.EOF {
 			break
-		} else if err != nil {
-			errs = append(errs, err)
+		}
+		mu.Lock()
+		errs = append(errs, nil)
+		mu.Unlock()
+		if err != nil {
+			set(i, []error{err})
 			break
 		}
-		err = do(ctx, m)
-		if err == nil {
-			err = m.Write(w)
-		}
-		if err != nil {
-			errs = append(errs, name(m, err)...)
-		}
+		work.Go(func() {
+			defer func() { <-slots }()
+			err := do(ctx, m)
+			if err == nil {
+				mu.Lock()
+				err = m.Write(w)
+				mu.Unlock()
+			}
+			if err != nil {
+				set(i, name(m, err))
+			}
+		})
 	}
+	work.Wait()
+	all := slices.Concat(errs...)
 	if err := ctx.Err(); err != nil {
-		errs = append(errs, err)
+		all = append(all, err)
 	}
-	return errors.Join(errs...)
+	return errors.Join(all...)
 }
 
 // name puts the image's name in front of err, or of each error it joins.

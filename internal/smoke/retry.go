@@ -1,0 +1,43 @@
+package smoke
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/respin-project/respin/internal/qemu"
+)
+
+// computing are the faults that an emulator which computes wrongly brings about.
+var computing = []string{"kernel-oops", "kernel-panic", "soft-lockup", "hung-task", "init-died"}
+
+// maxLevel is the highest microarchitecture level that TCG offers, from QEMU 7.2 on.
+const maxLevel = 3
+
+// retry says whether what came of the attempt may be the emulator's doing: then on
+// what machine to try again, and why. A fault that comes back there is the image's.
+func (a *attempt) retry(err error) (again qemu.Machine, why string) {
+	again = a.machine
+	f, _ := errors.AsType[*Fault](err)
+	tcg := a.machine.Accelerator == qemu.TCG
+	switch {
+	case !tcg && (a.emulatorFailed || f != nil && a.neverRan(f)):
+		again.Accelerator = qemu.TCG
+		return again, fmt.Sprintf("KVM did not run the guest (%v), now TCG", err)
+	case f == nil && !a.emulatorFailed:
+		return again, ""
+	case f != nil && f.level > a.machine.Level && f.level <= maxLevel && tcg:
+		again.Level = f.level
+		return again, fmt.Sprintf("%s, which TCG now offers", f.Text)
+	case tcg && !a.machine.SingleThread && (a.emulatorFailed || slices.Contains(computing, f.Code)):
+		again.SingleThread, again.CPUs = true, 1
+		return again, fmt.Sprintf("%v: to tell the emulator's fault from the image's, now with one processor on one thread", err)
+	}
+	return again, ""
+}
+
+// neverRan reports whether the guest did not even get through its firmware.
+func (a *attempt) neverRan(f *Fault) bool {
+	facts := a.console.Facts()
+	return f.Code == "hang" && facts.Stage == "firmware" && !facts.Kernel && a.pulse.last.Disk == 0
+}

@@ -1,0 +1,88 @@
+package smoke
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/respin-project/respin/internal/hint"
+	"github.com/respin-project/respin/internal/manifest"
+	"github.com/respin-project/respin/internal/near"
+)
+
+// specTests makes checks of the spec's tests.
+func specTests(tests []manifest.SmokeTest) []check {
+	var all []check
+	for _, t := range tests {
+		severity := t.Severity
+		if severity == "" {
+			severity = "error"
+		}
+		all = append(all, check{t.Name, severity, nil, func(ctx context.Context, g *guest) (string, error) {
+			limit := time.Duration(t.Timeout)
+			if limit == 0 {
+				limit = g.limit
+			}
+			out, err := g.shell.run(ctx, t.Command, limit)
+			if err != nil {
+				return "", fmt.Errorf("test %q: %w", t.Name, err)
+			}
+			return "", judgeTest(t, out)
+		}})
+	}
+	return all
+}
+
+// judgeTest compares what a test's command did with what it was to do.
+func judgeTest(t manifest.SmokeTest, out output) error {
+	if out.exit != t.Exit {
+		return fmt.Errorf("test %q: exit status %d instead of %d: %s", t.Name, out.exit, t.Exit, lastLine(out.stdout+"\n"+out.stderr))
+	}
+	if t.Stdout == "" {
+		return nil
+	}
+	pattern, err := regexp.Compile(t.Stdout)
+	if err != nil {
+		return fmt.Errorf("test %q: %w", t.Name, err)
+	}
+	if !pattern.MatchString(out.stdout) {
+		return fmt.Errorf("test %q: it printed %q, which does not match %q", t.Name, brief(out.stdout), t.Stdout)
+	}
+	return nil
+}
+
+// Validate reports what is wrong with a spec's tests before anything is booted for them.
+func Validate(s manifest.Smoke) error {
+	for i, t := range s.Tests {
+		if t.Name == "" || t.Command == "" {
+			return fmt.Errorf("smoke.tests[%d] needs a name and a command", i)
+		}
+		if _, err := regexp.Compile(t.Stdout); err != nil {
+			return fmt.Errorf("smoke.tests[%d] (%q): stdout: %w", i, t.Name, err)
+		}
+		if t.Severity != "" && t.Severity != "error" && t.Severity != "warning" {
+			return fmt.Errorf("smoke.tests[%d] (%q): severity is %q, it can be error or warning", i, t.Name, t.Severity)
+		}
+	}
+	names := append(Checks(), slices.Sorted(maps.Keys(Causes))...)
+	for i, name := range s.Skip {
+		if slices.Contains(names, name) || slices.ContainsFunc(s.Tests, func(t manifest.SmokeTest) bool { return t.Name == name }) {
+			continue
+		}
+		err := fmt.Errorf("smoke.skip[%d]: there is no check or cause %q", i, name)
+		if meant, ok := near.Name(name, names); ok {
+			return hint.Wrap(err, "did you mean %s?", meant)
+		}
+		return hint.Wrap(err, "the checks are %s", strings.Join(Checks(), ", "))
+	}
+	for i, a := range s.Allow {
+		if _, err := regexp.Compile(a); err != nil {
+			return fmt.Errorf("smoke.allow[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
