@@ -15,12 +15,13 @@ import (
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/report"
+	"github.com/respin-project/respin/internal/source"
 	"golang.org/x/sync/errgroup"
 )
 
 // A Job is the conversion of one disk.
 type Job struct {
-	Source  Source
+	Source  source.Disk
 	Formats []Format
 	Folder  string // where the files go
 	Disk    Disk
@@ -190,7 +191,7 @@ func (r *run) convert(ctx context.Context) error {
 
 // read takes the disk through all lanes.
 func (r *run) read(ctx context.Context, lanes []*lane, blocks, workers int) error {
-	if _, ok := r.Source.(Ascending); ok {
+	if _, ok := r.Source.(source.Ascending); ok {
 		workers = 1
 	}
 	from := reader{r.Source, block.NewPool(blocks), workers}

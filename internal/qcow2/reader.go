@@ -204,6 +204,12 @@ func (r *Reader) checkCluster(off, n int64) error {
 // Size is the disk's, in bytes.
 func (r *Reader) Size() int64 { return int64(r.head.Size) }
 
+// ClusterSize is the size of the image's clusters, in bytes.
+func (r *Reader) ClusterSize() int64 { return r.cluster() }
+
+// Compression is how the image's compressed clusters are packed.
+func (r *Reader) Compression() Compression { return r.packing }
+
 // table returns the L2 table of an entry of the L1 table, nil for one that does not exist.
 func (r *Reader) table(index int) ([]uint64, error) {
 	if r.l1[index] == 0 {
