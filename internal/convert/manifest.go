@@ -36,7 +36,7 @@ func Manifest(ctx context.Context, m *manifest.Manifest, formats []Format, rep *
 	}
 	// The disk is there already.
 	formats = slices.DeleteFunc(slices.Clone(formats), func(f Format) bool { return m.Image.ID()+"."+f.Ext == disk.Path })
-	folder := m.Path("")
+	folder := m.Path(".")
 	in, err := source.Open(ctx, m.Path(disk.Path), folder, rep)
 	if err != nil {
 		return err
