@@ -74,7 +74,7 @@ func (r *run) prepare() error {
 	if err != nil {
 		return err
 	}
-	if err := checkSpace(r.Folder, r.Formats, data); err != nil {
+	if err := checkSpace(r.Folder, r.Formats, r.Disk.size, data); err != nil {
 		return err
 	}
 	for _, f := range r.Formats {
@@ -140,13 +140,17 @@ func (r *run) discard() {
 	}
 }
 
-// depth is how many pieces of a lane may be under way for each processor.
-const depth = 4
+// What may be under way at a time bounds the memory, however many processors there are.
+const (
+	depth     = 4   // pieces of a lane for each processor
+	inFlight  = 64  // blocks in the pieces of a lane
+	maxBlocks = 128 // in all
+)
 
 func (r *run) convert(ctx context.Context) error {
 	processors := runtime.GOMAXPROCS(0)
 	slots := make(chan struct{}, processors)
-	blocks := 2 * depth * processors
+	blocks := min(2*depth*processors, maxBlocks)
 	var lanes []*lane
 	defer func() {
 		for _, l := range lanes {
@@ -156,7 +160,7 @@ func (r *run) convert(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if r.needsDigest() {
 		r.disk = newDigest()
-		l := newLane(ctx, r.disk, slots, depth*processors)
+		l := newLane(ctx, r.disk, slots, min(depth*processors, inFlight))
 		lanes = append(lanes, l)
 		group.Go(func() error { return l.run() })
 	}
@@ -169,7 +173,7 @@ func (r *run) convert(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("making %s: %w", members[0].Name, err)
 		}
-		l := newLane(ctx, enc, slots, depth*processors)
+		l := newLane(ctx, enc, slots, min(depth*processors, max(inFlight/enc.Blocks(), 2)))
 		for _, o := range members {
 			l.tasks = append(l.tasks, o.task)
 		}

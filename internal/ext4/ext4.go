@@ -5,13 +5,14 @@
 package ext4
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
-	"strings"
+
+	"github.com/respin-project/respin/internal/unixfs"
 )
 
 const (
@@ -24,11 +25,9 @@ const (
 	sixtyFour    = 0x80
 	inodeExtents = 0x80000
 
-	modeType, modeFolder, modeFile, modeLink = 0xf000, 0x4000, 0x8000, 0xa000
-
 	maxFolder  = 16 << 20 // bytes
 	maxExtents = 1 << 16  // of a file
-	maxLinks   = 16       // that are followed for one path
+	maxDepth   = 5        // of their tree
 )
 
 var le = binary.LittleEndian
@@ -77,6 +76,7 @@ func Open(part io.ReaderAt) (*FS, error) {
 
 // An inode is a file, folder or link.
 type inode struct {
+	fs    *FS
 	mode  uint16
 	size  int64
 	flags uint32
@@ -101,6 +101,7 @@ func (f *FS) inode(n uint32) (*inode, error) {
 		return nil, err
 	}
 	i := &inode{
+		fs:    f,
 		mode:  le.Uint16(raw),
 		size:  int64(le.Uint32(raw[4:])) | int64(le.Uint32(raw[0x6c:]))<<32,
 		flags: le.Uint32(raw[0x20:]),
@@ -151,12 +152,23 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-func (f *FS) contents(i *inode) (*File, error) {
+// Kind says what the inode is.
+func (i *inode) Kind() unixfs.Kind { return unixfs.ModeKind(uint32(i.mode)) }
+
+// Contents is what the file holds, or where the link points.
+func (i *inode) Contents() (unixfs.File, error) {
+	if i.Kind() == unixfs.Link && i.flags&inodeExtents == 0 && i.size < int64(len(i.block)) {
+		return bytes.NewReader(i.block[:i.size]), nil
+	}
+	return i.contents()
+}
+
+func (i *inode) contents() (*File, error) {
 	if i.flags&inodeExtents == 0 {
 		return nil, errors.New("it has its data not in extents")
 	}
-	file := &File{fs: f, size: i.size}
-	return file, f.walk(file, i.block[:], 5)
+	file := &File{fs: i.fs, size: i.size}
+	return file, i.fs.walk(file, i.block[:], maxDepth)
 }
 
 // walk collects the extents of a node of the tree; depth is how deep it may still go.
@@ -193,20 +205,17 @@ func (f *FS) walk(file *File, node []byte, depth int) error {
 	return nil
 }
 
-// lookup returns the inode of a name in a folder.
-func (f *FS) lookup(folder *inode, name string) (*inode, error) {
-	if folder.mode&modeType != modeFolder {
-		return nil, fs.ErrNotExist
-	}
-	if folder.size > maxFolder {
+// Lookup returns the inode of a name in a folder.
+func (i *inode) Lookup(name string) (unixfs.Node, error) {
+	if i.size > maxFolder {
 		return nil, errors.New("the folder is too large")
 	}
-	file, err := f.contents(folder)
+	file, err := i.contents()
 	if err != nil {
 		return nil, err
 	}
-	block := make([]byte, f.blockSize)
-	for off := int64(0); off < folder.size; off += f.blockSize {
+	block := make([]byte, i.fs.blockSize)
+	for off := int64(0); off < i.size; off += i.fs.blockSize {
 		if _, err := file.ReadAt(block, off); err != nil && err != io.EOF {
 			return nil, err
 		}
@@ -216,7 +225,7 @@ func (f *FS) lookup(folder *inode, name string) (*inode, error) {
 				break
 			}
 			if end := 8 + int(b[6]); n != 0 && end <= length && string(b[8:end]) == name {
-				return f.inode(n)
+				return i.fs.inode(n)
 			}
 			b = b[length:]
 		}
@@ -224,75 +233,5 @@ func (f *FS) lookup(folder *inode, name string) (*inode, error) {
 	return nil, fs.ErrNotExist
 }
 
-// Open returns the file at a path from the root, after following links. The
-// error is fs.ErrNotExist if there is none.
-func (f *FS) Open(name string) (*File, error) {
-	file, err := f.open(name)
-	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", name, err)
-	}
-	return file, nil
-}
-
-func (f *FS) open(name string) (*File, error) {
-	for range maxLinks {
-		i, at, rest, err := f.resolve(strings.TrimPrefix(path.Clean("/"+name), "/"))
-		if err != nil {
-			return nil, err
-		}
-		switch i.mode & modeType {
-		case modeFile:
-			return f.contents(i)
-		case modeLink:
-			target, err := f.target(i)
-			if err != nil {
-				return nil, err
-			}
-			if !path.IsAbs(target) {
-				target = path.Join(at, target)
-			}
-			name = path.Join(target, rest)
-		default:
-			return nil, errors.New("it is no file")
-		}
-	}
-	return nil, errors.New("there are too many links on the way")
-}
-
-// resolve goes down a path to its end, or to the first link: at is the folder
-// that it is in, and rest what comes after it.
-func (f *FS) resolve(name string) (i *inode, at, rest string, err error) {
-	if i, err = f.inode(rootInode); err != nil {
-		return nil, "", "", err
-	}
-	at = "/"
-	for name != "" {
-		var part string
-		part, name, _ = strings.Cut(name, "/")
-		if i, err = f.lookup(i, part); err != nil {
-			return nil, "", "", err
-		}
-		if i.mode&modeType == modeLink {
-			return i, at, name, nil
-		}
-		at = path.Join(at, part)
-	}
-	return i, at, "", nil
-}
-
-// target is where a symbolic link points.
-func (f *FS) target(i *inode) (string, error) {
-	if i.size > 4096 {
-		return "", errors.New("a link is too long")
-	}
-	if i.flags&inodeExtents == 0 && i.size < int64(len(i.block)) {
-		return string(i.block[:i.size]), nil
-	}
-	file, err := f.contents(i)
-	if err != nil {
-		return "", err
-	}
-	text := make([]byte, i.size)
-	_, err = file.ReadAt(text, 0)
-	return string(text), err
-}
+// Root returns the root folder.
+func (f *FS) Root() (unixfs.Node, error) { return f.inode(rootInode) }

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/respin-project/respin/internal/unixfs"
 )
 
 // makeFS makes a file system of a tree with mke2fs.
@@ -69,14 +71,18 @@ func makeFS(t testing.TB, size string, args ...string) []byte {
 }
 
 func TestOpen(t *testing.T) {
-	for _, args := range [][]string{{"-b", "1024"}, {"-b", "4096"}, {"-O", "^64bit"}, {"-O", "^dir_index,^metadata_csum"}, {"-I", "128"}} {
+	for _, args := range [][]string{{"-b", "1024", "-I", "128"}, {"-b", "4096"}, {"-O", "^64bit,^dir_index,^metadata_csum"}} {
 		image := makeFS(t, "20M", args...)
 		f, err := Open(bytes.NewReader(image))
 		if err != nil {
 			t.Fatal(err)
 		}
+		root, err := f.Root()
+		if err != nil {
+			t.Fatal(err)
+		}
 		read := func(name string) []byte {
-			file, err := f.Open(name)
+			file, err := unixfs.Open(root, name)
 			if err != nil {
 				t.Errorf("%v: %v", args, err)
 				return nil
@@ -108,12 +114,12 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%v: the file with holes has %d other bytes", args, len(got))
 		}
 		for _, name := range []string{"nothing", "usr/lib/nothing", "big/nothing", "usr/lib/os-release/x"} {
-			if _, err := f.Open(name); !errors.Is(err, fs.ErrNotExist) {
+			if _, err := unixfs.Open(root, name); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("%v: %s: %v", args, name, err)
 			}
 		}
 		for _, name := range []string{"loop1", "usr"} {
-			if _, err := f.Open(name); err == nil || errors.Is(err, fs.ErrNotExist) {
+			if _, err := unixfs.Open(root, name); err == nil || errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("%v: %s: %v", args, name, err)
 			}
 		}
@@ -128,12 +134,16 @@ func FuzzOpen(f *testing.F) {
 		changed := bytes.Clone(image)
 		changed[int(off)%len(changed)] ^= b
 		changed[int(off2)%len(changed)] ^= b2
-		fs, err := Open(bytes.NewReader(changed))
+		f, err := Open(bytes.NewReader(changed))
+		if err != nil {
+			return
+		}
+		root, err := f.Root()
 		if err != nil {
 			return
 		}
 		for _, name := range []string{"etc/os-release", "holes", "many/a-rather-long-name-for-a-file-150"} {
-			file, err := fs.Open(name)
+			file, err := unixfs.Open(root, name)
 			if err != nil {
 				continue
 			}

@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/respin-project/respin/internal/btrfs"
 	"github.com/respin-project/respin/internal/ext4"
 	"github.com/respin-project/respin/internal/rpmdb"
+	"github.com/respin-project/respin/internal/unixfs"
 )
 
 // A System is the distribution that is installed on a disk.
@@ -31,27 +33,50 @@ func (img *Image) readSystem(parts []*io.SectionReader) {
 		if img.Table != nil {
 			kind = img.Table.Partitions[i].FileSystem
 		}
-		if kind == nil || kind.Type != "ext4" {
+		if kind == nil {
 			continue
 		}
-		system, err := readSystem(part)
+		roots, err := openRoots(kind.Type, part)
 		if err != nil {
 			img.missing("distribution", err)
 		}
-		if system != nil {
-			img.System = system
-			return
+		for _, root := range roots {
+			system, err := readSystem(root)
+			if err != nil {
+				img.missing("distribution", err)
+			}
+			if system != nil {
+				img.System = system
+				return
+			}
 		}
 	}
 }
 
-// readSystem returns what an ext4 file system has as a distribution, nil for none.
-func readSystem(part io.ReaderAt) (*System, error) {
-	root, err := ext4.Open(part)
-	if err != nil {
-		return nil, err
+// openRoots returns the folders of a file system that may be a system's root,
+// none for a kind that cannot be read.
+func openRoots(kind string, part io.ReaderAt) ([]unixfs.Node, error) {
+	switch kind {
+	case "ext4":
+		f, err := ext4.Open(part)
+		if err != nil {
+			return nil, err
+		}
+		root, err := f.Root()
+		return []unixfs.Node{root}, err
+	case "btrfs":
+		f, err := btrfs.Open(part)
+		if err != nil {
+			return nil, err
+		}
+		return f.Roots()
 	}
-	release, err := root.Open(osRelease)
+	return nil, nil
+}
+
+// readSystem returns the distribution whose root is a folder, nil for none.
+func readSystem(root unixfs.Node) (*System, error) {
+	release, err := unixfs.Open(root, osRelease)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
@@ -63,7 +88,7 @@ func readSystem(part io.ReaderAt) (*System, error) {
 	}
 	s := parseRelease(string(text))
 	for _, name := range rpmDatabases {
-		db, err := root.Open(name)
+		db, err := unixfs.Open(root, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		} else if err != nil {
