@@ -80,14 +80,14 @@ func copySparse(ctx context.Context, to *os.File, from io.Reader) (*raw.Reader, 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		n, err := io.ReadFull(from, buf)
+		n, err := readFull(from, buf)
 		if !bytes.Equal(buf[:n], zeros[:n]) {
 			if _, err := to.WriteAt(buf[:n], off); err != nil {
 				return nil, fmt.Errorf("writing a temporary file: %w", err)
 			}
 		}
 		off += int64(n)
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
+		if err == io.EOF {
 			if off == 0 {
 				return nil, errors.New("it is empty")
 			}
@@ -99,4 +99,19 @@ func copySparse(ctx context.Context, to *os.File, from io.Reader) (*raw.Reader, 
 			return nil, err
 		}
 	}
+}
+
+// readFull fills buf as far as it can. Unlike io.ReadFull it tells a stream
+// that ended, io.EOF, from one that was cut off, for which decoders have
+// io.ErrUnexpectedEOF.
+func readFull(r io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var k int
+		k, err = r.Read(buf[n:])
+		n += k
+	}
+	if err == io.ErrUnexpectedEOF {
+		err = errors.New("it ends in the middle: it is truncated")
+	}
+	return n, err
 }
