@@ -15,6 +15,7 @@ import (
 	"github.com/respin-project/respin/internal/convert"
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/manifest"
+	"github.com/respin-project/respin/internal/source"
 )
 
 //go:embed doc.go
@@ -83,7 +84,7 @@ func (o *options) files(ctx context.Context, env *cli.Env, names []string) error
 		if folder == "" {
 			folder = filepath.Dir(name)
 		}
-		target := filepath.Join(folder, convert.DiskName(name))
+		target := filepath.Join(folder, source.DiskName(name))
 		if other, ok := made[target]; ok {
 			errs = append(errs, hint.Wrap(cli.Usagef("%s and %s would become the same files %s.*", other, name, target), "convert them one after the other, with different folders for --output"))
 			continue
@@ -104,22 +105,22 @@ func (o *options) file(ctx context.Context, env *cli.Env, name, folder string) e
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("creating the folder for the new files: %w", err)
 	}
-	var in *convert.Input
+	var in *source.File
 	var err error
 	if name == "-" {
-		in, err = convert.OpenStream(ctx, env.Stdin, folder, env.Report)
+		in, err = source.OpenStream(ctx, env.Stdin, folder, env.Report)
 	} else {
-		in, err = convert.Open(ctx, name, folder, env.Report)
+		in, err = source.Open(ctx, name, folder, env.Report)
 	}
 	if err != nil {
 		return err
 	}
 	defer in.Close()
 	job := convert.Job{
-		Source:  in.Source,
+		Source:  in.Disk,
 		Formats: o.formats,
 		Folder:  folder,
-		Disk:    convert.Disk{Name: convert.DiskName(name), Arch: o.arch},
+		Disk:    convert.Disk{Name: source.DiskName(name), Arch: o.arch},
 		From:    name,
 		Report:  env.Report,
 	}

@@ -1,5 +1,9 @@
-// Package btrfs makes a freshly made btrfs file system the same in every
-// build. mkfs.btrfs --rootdir lays equal trees out equally, but it draws some
+// Package btrfs reads and rewrites btrfs file systems without mounting them. It
+// trusts nothing that it reads.
+//
+// Open reads files, of subvolumes too, in extents or inline, compressed with zlib or zstd.
+//
+// Normalize makes a freshly made file system the same in every build. mkfs.btrfs --rootdir lays equal trees out equally, but it draws some
 // UUIDs at random, takes some times from the clock, and leaves the blocks of
 // its own intermediate states behind. Normalize replaces the first two in place,
 // with new checksums, and punches out what no tree refers to.
@@ -56,13 +60,15 @@ const (
 
 // Types of items that matter here.
 const (
-	typeInode     = 1
-	typeXattr     = 24
-	typeRoot      = 132
-	typeExtent    = 168
-	typeDevExtent = 204
-	typeChunk     = 228
-	typeSubvolume = 251 // in the UUID tree
+	typeInode      = 1
+	typeXattr      = 24
+	typeDirItem    = 84
+	typeExtentData = 108
+	typeRoot       = 132
+	typeExtent     = 168
+	typeDevExtent  = 204
+	typeChunk      = 228
+	typeSubvolume  = 251 // in the UUID tree
 )
 
 // A key names an item of a tree.
@@ -101,7 +107,7 @@ type chunk struct {
 
 // A volume is a file system in a file.
 type volume struct {
-	f         File
+	f         io.ReaderAt
 	size      int64
 	nodeSize  int
 	chunks    []chunk
@@ -110,17 +116,11 @@ type volume struct {
 	reads     int64 // of blocks that are still allowed
 }
 
-// File is what a file system is read from and written to; an *os.File is one.
-type File interface {
-	io.ReaderAt
-	io.WriterAt
-}
-
 // maxNode is the largest block that the format allows, bytes.
 const maxNode = 64 << 10
 
 // open reads the superblock and the chunks.
-func open(f File, size int64) (*volume, error) {
+func open(f io.ReaderAt, size int64) (*volume, error) {
 	super := make([]byte, superSize)
 	if _, err := f.ReadAt(super, superMain); err != nil {
 		return nil, fmt.Errorf("reading the superblock: %w", err)
@@ -248,26 +248,20 @@ func (v *volume) read(logical uint64) (*block, error) {
 	return b, nil
 }
 
-// write writes a block and its copies, with a new checksum.
-func (v *volume) write(b *block) error {
-	le.PutUint32(b.data, checksum(b.data))
-	for _, at := range b.places {
-		if _, err := v.f.WriteAt(b.data, at); err != nil {
-			return fmt.Errorf("writing block %d: %w", b.logical, err)
-		}
-	}
-	return nil
-}
-
 // maxLevel is the height that no tree exceeds.
 const maxLevel = 8
 
 // walk calls do for each block of the tree with that root, parents first.
 func (v *volume) walk(root uint64, do func(*block) error) error {
-	return v.descend(root, maxLevel, do)
+	return v.walkFrom(root, key{}, do)
 }
 
-func (v *volume) descend(logical uint64, below int, do func(*block) error) error {
+// walkFrom does so from the leaf on that a key is in, or would be.
+func (v *volume) walkFrom(root uint64, from key, do func(*block) error) error {
+	return v.descend(root, maxLevel, from, do)
+}
+
+func (v *volume) descend(logical uint64, below int, from key, do func(*block) error) error {
 	b, err := v.read(logical)
 	if err != nil {
 		return err
@@ -284,7 +278,12 @@ func (v *volume) descend(logical uint64, below int, do func(*block) error) error
 		return errTruncated
 	}
 	for i := range n {
-		if err := v.descend(le.Uint64(b.data[headerSize+i*pointerSize+keySize:]), level, do); err != nil {
+		pointer := b.data[headerSize+i*pointerSize:]
+		// What comes before from is also what comes before the next key.
+		if i+1 < n && !from.less(parseKey(pointer[pointerSize:])) {
+			continue
+		}
+		if err := v.descend(le.Uint64(pointer[keySize:]), level, from, do); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -34,12 +35,18 @@ func Normalize(f *os.File, id Identity) error {
 	return nil
 }
 
-func normalize(f File, size int64, id Identity) (*normalizer, error) {
+// readWriter is what is normalized; an *os.File is one.
+type readWriter interface {
+	io.ReaderAt
+	io.WriterAt
+}
+
+func normalize(f readWriter, size int64, id Identity) (*normalizer, error) {
 	v, err := open(f, size)
 	if err != nil {
 		return nil, err
 	}
-	n := &normalizer{volume: v, id: id, uuids: map[[16]byte][16]byte{}, chunkTree: parseUUID(id.UUID("btrfs chunk tree"))}
+	n := &normalizer{volume: v, out: f, id: id, uuids: map[[16]byte][16]byte{}, chunkTree: parseUUID(id.UUID("btrfs chunk tree"))}
 	if err := n.survey(); err != nil {
 		return nil, err
 	}
@@ -56,15 +63,16 @@ func parseUUID(text string) [16]byte {
 
 type normalizer struct {
 	*volume
+	out       io.WriterAt
 	id        Identity
 	chunkTree [16]byte
 	uuids     map[[16]byte][16]byte // of subvolumes: the random one to ours
 	roots     []uint64              // of all trees
-	live      []extent              // what the trees refer to, on the device
+	live      []span                // what the trees refer to, on the device
 }
 
-// An extent is a part of the device.
-type extent struct{ start, end int64 }
+// A span is a part of the device.
+type span struct{ start, end int64 }
 
 // survey finds the trees, the subvolumes and everything that is in use.
 func (n *normalizer) survey() error {
@@ -88,7 +96,7 @@ func (n *normalizer) survey() error {
 		return err
 	}
 	for _, at := range superOffsets {
-		n.live = append(n.live, extent{at, at + superSize})
+		n.live = append(n.live, span{at, at + superSize})
 	}
 	for _, root := range n.roots {
 		if err := n.walk(root, n.inUse); err != nil {
@@ -104,7 +112,7 @@ func (n *normalizer) inUse(b *block) error {
 		return fmt.Errorf("there are more than %d extents", maxLive)
 	}
 	for _, at := range b.places {
-		n.live = append(n.live, extent{at, at + int64(n.nodeSize)})
+		n.live = append(n.live, span{at, at + int64(n.nodeSize)})
 	}
 	return b.each(func(k key, item []byte) error {
 		if k.kind != typeExtent {
@@ -112,7 +120,7 @@ func (n *normalizer) inUse(b *block) error {
 		}
 		places, err := n.places(k.object, int64(k.offset))
 		for _, at := range places {
-			n.live = append(n.live, extent{at, at + int64(k.offset)})
+			n.live = append(n.live, span{at, at + int64(k.offset)})
 		}
 		return err
 	})
@@ -224,10 +232,11 @@ func rewriteXattrs(item, transid []byte) error {
 
 // Of a root item.
 const (
-	rootBytenr = 176
-	rootUUID   = 247
-	rootTimes  = 327 // of the last change and of creation
-	rootSize   = 439
+	rootDirectory = 168
+	rootBytenr    = 176
+	rootUUID      = 247
+	rootTimes     = 327 // of the last change and of creation
+	rootSize      = 439
 )
 
 func (n *normalizer) rewriteRoot(item []byte) error {
@@ -320,9 +329,9 @@ func (b *block) arrange(items [][]byte) error {
 
 // punch makes holes of everything that is not in use.
 func (n *normalizer) punch(f *os.File) error {
-	slices.SortFunc(n.live, func(a, b extent) int { return cmp.Compare(a.start, b.start) })
+	slices.SortFunc(n.live, func(a, b span) int { return cmp.Compare(a.start, b.start) })
 	var at int64
-	for _, e := range append(n.live, extent{n.size, n.size}) {
+	for _, e := range append(n.live, span{n.size, n.size}) {
 		if e.start > at && at < n.size {
 			length := min(e.start, n.size) - at
 			if err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, length); err != nil {
@@ -330,6 +339,17 @@ func (n *normalizer) punch(f *os.File) error {
 			}
 		}
 		at = max(at, e.end)
+	}
+	return nil
+}
+
+// write writes a block and its copies, with a new checksum.
+func (n *normalizer) write(b *block) error {
+	le.PutUint32(b.data, checksum(b.data))
+	for _, at := range b.places {
+		if _, err := n.out.WriteAt(b.data, at); err != nil {
+			return fmt.Errorf("writing block %d: %w", b.logical, err)
+		}
 	}
 	return nil
 }

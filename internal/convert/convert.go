@@ -15,12 +15,13 @@ import (
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/report"
+	"github.com/respin-project/respin/internal/source"
 	"golang.org/x/sync/errgroup"
 )
 
 // A Job is the conversion of one disk.
 type Job struct {
-	Source  Source
+	Source  source.Disk
 	Formats []Format
 	Folder  string // where the files go
 	Disk    Disk
@@ -73,7 +74,7 @@ func (r *run) prepare() error {
 	if err != nil {
 		return err
 	}
-	if err := checkSpace(r.Folder, r.Formats, data); err != nil {
+	if err := checkSpace(r.Folder, r.Formats, r.Disk.size, data); err != nil {
 		return err
 	}
 	for _, f := range r.Formats {
@@ -139,25 +140,60 @@ func (r *run) discard() {
 	}
 }
 
-// depth is how many pieces of a lane may be under way for each processor.
-const depth = 4
+// What may be under way at a time bounds the memory, however many processors there are.
+const (
+	depth     = 4   // pieces of a lane for each processor
+	inFlight  = 64  // blocks in the pieces of a lane
+	maxBlocks = 128 // in all
+)
+
+// A track is a lane and the files that its encoder's stream goes into.
+type track struct {
+	*lane
+	members []*output
+}
 
 func (r *run) convert(ctx context.Context) error {
-	processors := runtime.GOMAXPROCS(0)
-	slots := make(chan struct{}, processors)
-	blocks := 2 * depth * processors
-	var lanes []*lane
+	group, ctx := errgroup.WithContext(ctx)
+	tracks, err := r.lay(ctx)
+	if err != nil {
+		return err
+	}
 	defer func() {
-		for _, l := range lanes {
-			l.encoding.Wait()
+		for _, t := range tracks {
+			t.encoding.Wait()
 		}
 	}()
-	group, ctx := errgroup.WithContext(ctx)
+	for _, t := range tracks {
+		group.Go(func() error {
+			if err := t.run(); err != nil {
+				return err
+			}
+			return r.finish(ctx, t.members)
+		})
+	}
+	group.Go(func() error { return r.read(ctx, tracks) })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return r.checkDigest()
+}
+
+// lay makes the lanes of all streams.
+func (r *run) lay(ctx context.Context) ([]track, error) {
+	processors := runtime.GOMAXPROCS(0)
+	slots := make(chan struct{}, processors)
+	var tracks []track
+	add := func(enc Encoder, members []*output) {
+		l := newLane(ctx, enc, slots, min(depth*processors, max(inFlight/enc.Blocks(), 2)))
+		for _, o := range members {
+			l.tasks = append(l.tasks, o.task)
+		}
+		tracks = append(tracks, track{l, members})
+	}
 	if r.needsDigest() {
 		r.disk = newDigest()
-		l := newLane(ctx, r.disk, slots, depth*processors)
-		lanes = append(lanes, l)
-		group.Go(func() error { return l.run() })
+		add(r.disk, nil)
 	}
 	for _, members := range r.streams() {
 		var to sections
@@ -166,40 +202,30 @@ func (r *run) convert(ctx context.Context) error {
 		}
 		enc, err := members[0].disk.open(ctx, to, &r.Disk, r.Report)
 		if err != nil {
-			return fmt.Errorf("making %s: %w", members[0].Name, err)
+			return nil, fmt.Errorf("%s: %w", members[0].Name, err)
 		}
-		l := newLane(ctx, enc, slots, depth*processors)
-		for _, o := range members {
-			l.tasks = append(l.tasks, o.task)
-		}
-		lanes = append(lanes, l)
-		blocks = max(blocks, 4*enc.Blocks())
-		group.Go(func() error {
-			if err := l.run(); err != nil {
-				return err
-			}
-			return r.finish(ctx, members)
-		})
+		add(enc, members)
 	}
-	group.Go(func() error { return r.read(ctx, lanes, blocks, processors) })
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return r.checkDigest()
+	return tracks, nil
 }
 
 // read takes the disk through all lanes.
-func (r *run) read(ctx context.Context, lanes []*lane, blocks, workers int) error {
-	if _, ok := r.Source.(Ascending); ok {
+func (r *run) read(ctx context.Context, tracks []track) error {
+	workers := runtime.GOMAXPROCS(0)
+	blocks := min(2*depth*workers, maxBlocks)
+	for _, t := range tracks {
+		blocks = max(blocks, 4*t.enc.Blocks())
+	}
+	if _, ok := r.Source.(source.Ascending); ok {
 		workers = 1
 	}
 	from := reader{r.Source, block.NewPool(blocks), workers}
 	err := from.run(ctx, func(ctx context.Context, s *span) error {
 		if s.block != nil {
-			s.block.Retain(len(lanes) - 1)
+			s.block.Retain(len(tracks) - 1)
 		}
-		for _, l := range lanes {
-			if err := l.add(ctx, s); err != nil {
+		for _, t := range tracks {
+			if err := t.add(ctx, s); err != nil {
 				return err
 			}
 		}
@@ -208,8 +234,8 @@ func (r *run) read(ctx context.Context, lanes []*lane, blocks, workers int) erro
 	if err != nil {
 		return err
 	}
-	for _, l := range lanes {
-		if err := l.finish(ctx); err != nil {
+	for _, t := range tracks {
+		if err := t.end(ctx); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/report"
+	"github.com/respin-project/respin/internal/source"
 )
 
 // Default is what a disk is converted to if nobody says.
@@ -35,13 +36,13 @@ func Manifest(ctx context.Context, m *manifest.Manifest, formats []Format, rep *
 	}
 	// The disk is there already.
 	formats = slices.DeleteFunc(slices.Clone(formats), func(f Format) bool { return m.Image.ID()+"."+f.Ext == disk.Path })
-	folder := m.Path("")
-	in, err := Open(ctx, m.Path(disk.Path), folder, rep)
+	folder := m.Path(".")
+	in, err := source.Open(ctx, m.Path(disk.Path), folder, rep)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	job := Job{Source: in.Source, Formats: formats, Folder: folder, Disk: Disk{Name: m.Image.ID(), Arch: m.Image.Arch}, SHA256: disk.SHA256, Report: rep}
+	job := Job{Source: in.Disk, Formats: formats, Folder: folder, Disk: Disk{Name: m.Image.ID(), Arch: m.Image.Arch}, SHA256: disk.SHA256, Report: rep}
 	made, err := job.Run(ctx)
 	if err != nil {
 		return err

@@ -6,26 +6,9 @@ import (
 	"io"
 
 	"github.com/respin-project/respin/internal/block"
+	"github.com/respin-project/respin/internal/source"
 	"golang.org/x/sync/errgroup"
 )
-
-// A Source is a disk to be converted.
-type Source interface {
-	// Size is the disk's, in bytes.
-	Size() int64
-	// Extent returns the first run of bytes at or after off that may hold
-	// anything but zeros. start is Size() if there is none.
-	Extent(off int64) (start, end int64, err error)
-	// ReadAt is called by several goroutines at a time, unless the source is
-	// also Ascending.
-	io.ReaderAt
-}
-
-// Ascending is a Source that can only be read from its start to its end.
-type Ascending interface {
-	Source
-	Ascending()
-}
 
 // A span is what the writers get next: a block or a run of zeros.
 type span struct {
@@ -41,7 +24,7 @@ type span struct {
 
 // A reader cuts a disk into spans.
 type reader struct {
-	src     Source
+	disk    source.Disk
 	pool    *block.Pool
 	workers int
 }
@@ -85,9 +68,9 @@ func (r *reader) run(ctx context.Context, add func(context.Context, *span) error
 
 // plan sends every span to spans, in order, and those that have to be read to jobs as well.
 func (r *reader) plan(ctx context.Context, jobs, spans chan<- *span) error {
-	size := r.src.Size()
+	size := r.disk.Size()
 	for off := int64(0); off < size; {
-		start, end, err := r.src.Extent(off)
+		start, end, err := r.disk.Extent(off)
 		if err != nil {
 			return err
 		}
@@ -132,7 +115,7 @@ func send[T any](ctx context.Context, c chan<- T, v T) error {
 
 // read fills the span's block, or lets go of it if it is all zeros.
 func (r *reader) read(s *span) error {
-	n, err := r.src.ReadAt(s.block.Data, s.off)
+	n, err := r.disk.ReadAt(s.block.Data, s.off)
 	if n < len(s.block.Data) {
 		if err == nil || err == io.EOF {
 			err = io.ErrUnexpectedEOF

@@ -8,22 +8,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// leastRatio is how small a compressed disk may get, as the divisor of its
-// data: what takes less space than that is refused only when the room runs out.
-const leastRatio = 20
+// How small a disk may get when it is compressed, as divisors of its data and,
+// for streams, of its zeros: what takes less is refused only when the room runs out.
+const (
+	leastData  = 20
+	leastZeros = 8192
+)
 
-// checkSpace refuses work that cannot end well for want of room in folder.
-func checkSpace(folder string, formats []Format, data int64) error {
+// checkSpace refuses work that cannot end well for want of room in folder. The
+// disk has size bytes, data of them not in holes.
+func checkSpace(folder string, formats []Format, size, data int64) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(folder, &st); err != nil {
 		return fmt.Errorf("finding the free space of %q: %w", folder, err)
 	}
 	need := int64(0)
 	for _, f := range formats {
-		if f.disk.kind == "raw" {
+		switch {
+		case f.disk.kind == "raw":
 			need += data
-		} else {
-			need += data / leastRatio
+		case f.disk.whole():
+			need += data/leastData + size/leastZeros
+		default:
+			need += data / leastData
 		}
 	}
 	free := int64(st.Bavail) * st.Bsize

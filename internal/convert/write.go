@@ -121,8 +121,8 @@ func (l *lane) start(ctx context.Context) error {
 	return nil
 }
 
-// finish says that the disk has no more spans.
-func (l *lane) finish(ctx context.Context) error {
+// end says that the disk has no more spans.
+func (l *lane) end(ctx context.Context) error {
 	if l.piece != nil {
 		if err := l.start(ctx); err != nil {
 			return err

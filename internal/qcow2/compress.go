@@ -1,8 +1,8 @@
 package qcow2
 
 import (
-	"github.com/klauspost/compress/zstd"
 	"github.com/respin-project/respin/internal/deflate"
+	"github.com/respin-project/respin/internal/zstdframe"
 )
 
 // window is the farthest that QEMU's inflater looks back, in bytes.
@@ -14,15 +14,10 @@ type compressor struct {
 	cluster []byte                        // room for one
 }
 
-func newCompressor(c Compression, cluster int) (*compressor, error) {
-	room := make([]byte, cluster)
-	if c == Zlib {
-		return &compressor{deflate.New(window).Encode, room}, nil
+func newCompressor(c Compression, cluster int) *compressor {
+	pack := deflate.New(window).Encode
+	if c == Zstd {
+		pack = zstdframe.New().Encode
 	}
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
-		zstd.WithWindowSize(max(cluster, zstd.MinWindowSize)))
-	if err != nil {
-		return nil, err
-	}
-	return &compressor{func(dst, data []byte) []byte { return e.EncodeAll(data, dst) }, room}, nil
+	return &compressor{pack, make([]byte, cluster)}
 }

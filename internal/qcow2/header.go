@@ -7,7 +7,15 @@
 // and 3 and trusts nothing that the file says.
 package qcow2
 
-import "fmt"
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/respin-project/respin/internal/hint"
+)
 
 const (
 	magic      = "QFI\xfb"
@@ -69,4 +77,110 @@ type header struct {
 	Autoclear     uint64
 	RefcountOrder uint32
 	HeaderLength  uint32
+}
+
+// Sizes of a header, bytes.
+const (
+	version2Size = 72
+	maxHeader    = 112 // as far as this package reads it
+)
+
+func (r *Reader) readHeader() error {
+	raw := make([]byte, maxHeader)
+	n, err := r.file.ReadAt(raw, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if n < version2Size {
+		return fmt.Errorf("the file ends after %d bytes", n)
+	}
+	h := &r.head
+	if binary.BigEndian.Uint32(raw[4:]) == 2 {
+		clear(raw[version2Size:]) // other data may begin here
+	}
+	if err := binary.Read(bytes.NewReader(raw), binary.BigEndian, h); err != nil {
+		return err
+	}
+	if string(h.Magic[:]) != magic {
+		return errors.New("it is no qcow2 image")
+	}
+	switch h.Version {
+	case 2:
+		h.RefcountOrder, h.HeaderLength = 4, version2Size
+	case 3:
+		if n < headerSize {
+			return fmt.Errorf("the file ends after %d bytes", n)
+		}
+		if h.HeaderLength < headerSize {
+			return fmt.Errorf("a header of %d bytes is too short", h.HeaderLength)
+		}
+	default:
+		return fmt.Errorf("version %d is not known, only 2 and 3", h.Version)
+	}
+	if h.HeaderLength > headerSize {
+		r.packing = Compression(raw[headerSize])
+	}
+	if err := r.checkFeatures(); err != nil {
+		return err
+	}
+	return r.checkNumbers()
+}
+
+// checkFeatures refuses what the disk cannot be read with.
+func (r *Reader) checkFeatures() error {
+	h := &r.head
+	other := func(format string, args ...any) error {
+		return hint.Wrap(fmt.Errorf(format, args...), "qemu-img convert makes an image without it")
+	}
+	switch {
+	case h.BackingFileOffset != 0:
+		return other("the image has a backing file, without which it is not complete")
+	case h.CryptMethod != 0:
+		return other("the image is encrypted")
+	case h.Incompatible&incompatDataFile != 0:
+		return other("the image has its data in another file")
+	case h.Incompatible&incompatExtendedL2 != 0:
+		return other("the image has extended L2 entries")
+	case h.Incompatible&incompatCorrupt != 0:
+		return hint.Wrap(errors.New("the image is marked as corrupt"), "qemu-img check -r all may repair it")
+	case h.Incompatible&^(incompatDirty|incompatCompression) != 0:
+		return fmt.Errorf("the image has unknown features (%#x)", h.Incompatible)
+	case (h.Incompatible&incompatCompression != 0) != (r.packing != Zlib):
+		return fmt.Errorf("the image has %v, but does not say so among its features", r.packing)
+	case r.packing != Zlib && r.packing != Zstd:
+		return fmt.Errorf("%v is not known", r.packing)
+	}
+	return nil
+}
+
+// checkNumbers refuses what no honest writer puts into a header.
+func (r *Reader) checkNumbers() error {
+	h := &r.head
+	if h.ClusterBits < 9 || h.ClusterBits > 21 {
+		return fmt.Errorf("clusters of 2^%d bytes are not between 512 bytes and 2 MiB", h.ClusterBits)
+	}
+	cluster := uint64(1) << h.ClusterBits
+	if h.RefcountOrder > 6 {
+		return fmt.Errorf("refcounts of 2^%d bits are not possible", h.RefcountOrder)
+	}
+	if h.RefcountTableOffset%cluster != 0 || h.RefcountTableOffset >= uint64(r.fileSize) {
+		return fmt.Errorf("the refcount table at byte %d is not in the file, or not at a cluster's start", h.RefcountTableOffset)
+	}
+	covers := cluster * (cluster / 8)
+	need := h.Size / covers
+	if h.Size%covers != 0 {
+		need++
+	}
+	switch {
+	case h.L1Size > maxL1:
+		return fmt.Errorf("an L1 table of %d entries is too large", h.L1Size)
+	case uint64(h.L1Size) < need:
+		return fmt.Errorf("an L1 table of %d entries is too small for a disk of %d bytes", h.L1Size, h.Size)
+	case h.L1TableOffset%cluster != 0:
+		return fmt.Errorf("the L1 table at byte %d does not begin at a cluster's start", h.L1TableOffset)
+	case h.L1Size > 0 && (h.L1TableOffset < cluster || h.L1TableOffset > uint64(r.fileSize) || h.L1TableOffset+8*uint64(h.L1Size) > uint64(r.fileSize)):
+		return fmt.Errorf("the L1 table at byte %d is not in the file of %d bytes", h.L1TableOffset, r.fileSize)
+	}
+	h.L1Size = uint32(need) // more is for snapshots
+	return nil
 }

@@ -100,10 +100,7 @@ func (w *Writer) Blocks() int { return max(1, w.cluster()/block.Size) }
 func (w *Writer) Encode(p *block.Piece) error {
 	c, ok := w.compressors.Get().(*compressor)
 	if !ok {
-		var err error
-		if c, err = newCompressor(w.compression, w.cluster()); err != nil {
-			return err
-		}
+		c = newCompressor(w.compression, w.cluster())
 	}
 	size := w.cluster()
 	p.Out, p.Ends = p.Out[:0], p.Ends[:0]

@@ -26,6 +26,9 @@ func NewReader(f *os.File) (*Reader, error) {
 	return &Reader{f, size}, nil
 }
 
+// Truncate makes the disk end after size bytes of the file, which stays as it is.
+func (r *Reader) Truncate(size int64) { r.size = size }
+
 // Size is the disk's, in bytes.
 func (r *Reader) Size() int64 { return r.size }
 
@@ -44,7 +47,7 @@ func (r *Reader) Extent(off int64) (start, end int64, err error) {
 	} else if err != nil {
 		return 0, 0, fmt.Errorf("finding the holes of %s: %w", r.Name(), err)
 	}
-	return start, min(end, r.size), nil
+	return min(start, r.size), min(end, r.size), nil
 }
 
 // A File is what a disk is written to.

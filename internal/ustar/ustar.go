@@ -12,12 +12,18 @@ import (
 // Sector is the unit of an archive, in bytes. A header takes one.
 const Sector = 512
 
+// maxName is the longest name, in bytes.
+const maxName = 100
+
 // maxSize is the largest member that an octal size of ustar can tell, in bytes.
 const maxSize = 1<<33 - 1
 
 // Header returns the header of a member. One larger than 8 GiB gets GNU tar's
 // binary size, which all programs that matter read.
 func Header(h tar.Header) ([]byte, error) {
+	if len(h.Name) > maxName {
+		return nil, fmt.Errorf("the name %q is longer than the %d bytes that an archive has for it", h.Name, maxName)
+	}
 	h.Format = tar.FormatUSTAR
 	if h.Size > maxSize {
 		h.Format = tar.FormatGNU
@@ -25,9 +31,6 @@ func Header(h tar.Header) ([]byte, error) {
 	var b bytes.Buffer
 	if err := tar.NewWriter(&b).WriteHeader(&h); err != nil {
 		return nil, err
-	}
-	if b.Len() != Sector {
-		return nil, fmt.Errorf("the name %q is too long for an archive", h.Name)
 	}
 	return b.Bytes(), nil
 }

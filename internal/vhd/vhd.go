@@ -14,6 +14,9 @@ import (
 	"io"
 )
 
+// FooterSize is what stands behind the disk in a fixed VHD, in bytes.
+const FooterSize = sector
+
 const (
 	sector    = 512
 	alignment = 1 << 20               // Azure wants disks of whole mebibytes
@@ -83,6 +86,25 @@ func newFooter(size int64, kind uint32, offset uint64, id []byte) []byte {
 	f.UniqueID[8] = f.UniqueID[8]&0x3f | 0x80
 	f.Checksum = checksum(encode(f))
 	return encode(f)
+}
+
+// IsFixed reports whether the file of size bytes is a fixed VHD.
+func IsFixed(f io.ReaderAt, size int64) bool {
+	raw := make([]byte, FooterSize)
+	var foot footer
+	if size <= FooterSize {
+		return false
+	}
+	if _, err := f.ReadAt(raw, size-FooterSize); err != nil {
+		return false
+	}
+	if _, err := binary.Decode(raw, binary.BigEndian, &foot); err != nil {
+		return false
+	}
+	sum := foot.Checksum
+	foot.Checksum = 0
+	return string(foot.Cookie[:]) == "conectix" && foot.DiskType == fixedDisk &&
+		foot.CurrentSize == uint64(size-FooterSize) && sum == checksum(encode(foot))
 }
 
 // geometry is the cylinders, heads and sectors of a disk, as the

@@ -87,6 +87,21 @@ type encoder struct {
 // Size is the disk that an image has for one of size bytes: whole grains.
 func Size(size int64) int64 { return (size + grainBytes - 1) / grainBytes * grainBytes }
 
+// GrainSize is the size of a grain, in bytes.
+const GrainSize = grainBytes
+
+// DiskSize returns the size of the disk in an image that begins with head, in bytes.
+func DiskSize(head []byte) (int64, error) {
+	var h header
+	if _, err := binary.Decode(head, binary.LittleEndian, &h); err != nil {
+		return 0, fmt.Errorf("reading the VMDK header: %w", err)
+	}
+	if h.Capacity > maxSize/sector {
+		return 0, fmt.Errorf("reading the VMDK header: a disk of %d sectors is not possible", h.Capacity)
+	}
+	return int64(h.Capacity) * sector, nil
+}
+
 // NewWriter begins an image of a disk of size bytes, which is rounded up to whole grains.
 func NewWriter(f io.Writer, size int64) (*Writer, error) {
 	w := &Writer{

@@ -74,7 +74,7 @@ func program(path string) Compressor {
 // pureGo compresses with the Go package.
 func pureGo(ctx context.Context, dst []byte, data io.Reader) ([]byte, error) {
 	out := bytes.NewBuffer(dst)
-	w, err := lzma.Writer2Config{DictCap: dictSize, Matcher: lzma.BinaryTree}.NewWriter2(out)
+	w, err := lzma.Writer2Config{DictCap: dictSize, Matcher: lzma.HashTable4}.NewWriter2(out)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,8 @@ func pureGo(ctx context.Context, dst []byte, data io.Reader) ([]byte, error) {
 			}
 		}
 		if err == io.EOF {
-			return out.Bytes(), w.Close()
+			err := w.Close()
+			return out.Bytes(), err
 		} else if err != nil {
 			return nil, err
 		}

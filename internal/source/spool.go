@@ -1,4 +1,4 @@
-package convert
+package source
 
 import (
 	"bufio"
@@ -18,27 +18,27 @@ import (
 
 // spool opens a disk that comes through a pipe. Because it can be read only
 // once, and nobody knows its size before its end, it goes to a temporary file.
-func spool(ctx context.Context, r io.Reader, scratch string, rep *report.Report) (*Input, error) {
+func spool(ctx context.Context, r io.Reader, scratch string, rep *report.Report) (*File, error) {
 	in := bufio.NewReaderSize(r, block.Size)
 	head, err := in.Peek(512)
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
 	switch kind := Detect(head); kind {
-	case "raw":
+	case Raw:
 		return spoolDisk(ctx, in, scratch, rep)
-	case "gz":
+	case Gzip:
 		disk, err := gz.Stream(in)
 		if err != nil {
 			return nil, err
 		}
 		return spoolDisk(ctx, disk, scratch, rep)
-	case "qcow2", "xz", "zst":
+	case Qcow2, XZ, Zstd:
 		copied, err := spoolDisk(ctx, in, scratch, rep)
 		if err != nil {
 			return nil, err
 		}
-		opened, err := open(ctx, copied.Source.(*raw.Reader).File, scratch, rep)
+		opened, err := open(ctx, copied.Disk.(*raw.Reader).File, scratch, rep)
 		if err != nil {
 			copied.Close()
 			return nil, err
@@ -50,12 +50,12 @@ func spool(ctx context.Context, r io.Reader, scratch string, rep *report.Report)
 	}
 }
 
-func unreadable(kind string) error {
+func unreadable(kind Kind) error {
 	return hint.Wrap(fmt.Errorf("it is a %s image, which cannot be read", kind), "qemu-img convert makes a raw disk of it")
 }
 
 // spoolDisk copies a disk to a file without a name.
-func spoolDisk(ctx context.Context, in io.Reader, scratch string, rep *report.Report) (*Input, error) {
+func spoolDisk(ctx context.Context, in io.Reader, scratch string, rep *report.Report) (*File, error) {
 	file, err := os.CreateTemp(scratch, ".img-convert-*")
 	if err != nil {
 		return nil, fmt.Errorf("creating a temporary file: %w", err)
@@ -69,7 +69,7 @@ func spoolDisk(ctx context.Context, in io.Reader, scratch string, rep *report.Re
 		return nil, err
 	}
 	task.Done()
-	return &Input{Source: disk, closers: []io.Closer{file}}, nil
+	return &File{Disk: disk, closers: []io.Closer{file}}, nil
 }
 
 // copySparse copies a disk with holes for its zeros.
@@ -80,23 +80,38 @@ func copySparse(ctx context.Context, to *os.File, from io.Reader) (*raw.Reader, 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		n, err := io.ReadFull(from, buf)
+		n, err := readFull(from, buf)
 		if !bytes.Equal(buf[:n], zeros[:n]) {
 			if _, err := to.WriteAt(buf[:n], off); err != nil {
-				return nil, fmt.Errorf("writing a temporary file: %w", cause(err))
+				return nil, fmt.Errorf("writing a temporary file: %w", err)
 			}
 		}
 		off += int64(n)
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
+		if err == io.EOF {
 			if off == 0 {
 				return nil, errors.New("it is empty")
 			}
 			if err := to.Truncate(off); err != nil {
-				return nil, fmt.Errorf("writing a temporary file: %w", cause(err))
+				return nil, fmt.Errorf("writing a temporary file: %w", err)
 			}
 			return raw.NewReader(to)
 		} else if err != nil {
 			return nil, err
 		}
 	}
+}
+
+// readFull fills buf as far as it can. Unlike io.ReadFull it tells a stream
+// that ended, io.EOF, from one that was cut off, for which decoders have
+// io.ErrUnexpectedEOF.
+func readFull(r io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var k int
+		k, err = r.Read(buf[n:])
+		n += k
+	}
+	if err == io.ErrUnexpectedEOF {
+		err = errors.New("it ends in the middle: it is truncated")
+	}
+	return n, err
 }

@@ -1,7 +1,8 @@
-package convert
+// Package source opens disks for reading, whatever file they come in: raw
+// ones, qcow2, fixed VHD, and raw ones compressed with xz, zstd or gzip.
+package source
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,21 +14,40 @@ import (
 	"github.com/respin-project/respin/internal/qcow2"
 	"github.com/respin-project/respin/internal/raw"
 	"github.com/respin-project/respin/internal/report"
+	"github.com/respin-project/respin/internal/vhd"
 	"github.com/respin-project/respin/internal/xz"
 	"github.com/respin-project/respin/internal/zst"
 )
 
-// An Input is a disk that was opened.
-type Input struct {
-	Source  Source
+// A Disk is what can be read of one.
+type Disk interface {
+	// Size is the disk's, in bytes.
+	Size() int64
+	// Extent returns the first run of bytes at or after off that may hold
+	// anything but zeros. start is Size() if there is none.
+	Extent(off int64) (start, end int64, err error)
+	// ReadAt may be called by several goroutines at a time, unless the disk is
+	// also Ascending.
+	io.ReaderAt
+}
+
+// Ascending is a Disk that one goroutine should read from its start to its end.
+type Ascending interface {
+	Disk
+	Ascending()
+}
+
+// A File is a disk that was opened.
+type File struct {
+	Disk
 	closers []io.Closer
 }
 
-// Close closes the files behind the disk.
-func (in *Input) Close() error {
+// Close closes all that was opened for the disk.
+func (f *File) Close() error {
 	var errs []error
-	for i := len(in.closers) - 1; i >= 0; i-- {
-		errs = append(errs, in.closers[i].Close())
+	for i := len(f.closers) - 1; i >= 0; i-- {
+		errs = append(errs, f.closers[i].Close())
 	}
 	return errors.Join(errs...)
 }
@@ -35,7 +55,7 @@ func (in *Input) Close() error {
 // Open opens a disk for reading: a raw one, a qcow2, or a raw one compressed
 // with xz, zstd or gzip. What does not tell its size is unpacked to a
 // temporary file in the folder scratch first.
-func Open(ctx context.Context, path, scratch string, rep *report.Report) (*Input, error) {
+func Open(ctx context.Context, path, scratch string, rep *report.Report) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -50,8 +70,8 @@ func Open(ctx context.Context, path, scratch string, rep *report.Report) (*Input
 }
 
 // OpenStream opens a disk that comes as a stream.
-func OpenStream(ctx context.Context, r io.Reader, scratch string, rep *report.Report) (*Input, error) {
-	var in *Input
+func OpenStream(ctx context.Context, r io.Reader, scratch string, rep *report.Report) (*File, error) {
+	var in *File
 	var err error
 	if f, ok := r.(*os.File); ok { // which may be a file all the same
 		in, err = open(ctx, f, scratch, rep)
@@ -65,7 +85,7 @@ func OpenStream(ctx context.Context, r io.Reader, scratch string, rep *report.Re
 }
 
 // open finds out what f holds.
-func open(ctx context.Context, f *os.File, scratch string, rep *report.Report) (*Input, error) {
+func open(ctx context.Context, f *os.File, scratch string, rep *report.Report) (*File, error) {
 	if st, err := f.Stat(); err != nil {
 		return nil, err
 	} else if st.IsDir() {
@@ -87,25 +107,28 @@ func open(ctx context.Context, f *os.File, scratch string, rep *report.Report) (
 		return nil, err
 	}
 	switch kind := Detect(head[:n]); kind {
-	case "raw":
-		return &Input{Source: disk}, nil
-	case "qcow2":
+	case Raw:
+		if vhd.IsFixed(f, size) {
+			disk.Truncate(size - vhd.FooterSize)
+		}
+		return &File{Disk: disk}, nil
+	case Qcow2:
 		src, err := qcow2.NewReader(f, size)
-		return &Input{Source: src}, err
-	case "xz":
+		return &File{Disk: src}, err
+	case XZ:
 		src, name, err := xz.Open(ctx, f, size, ahead())
 		if err != nil {
 			return nil, err
 		}
 		rep.Printf("xz: unpacking with %s", name)
-		return &Input{Source: src, closers: []io.Closer{src}}, nil
-	case "zst":
+		return &File{Disk: src, closers: []io.Closer{src}}, nil
+	case Zstd:
 		src, err := zst.Open(f, size, ahead())
 		if err != nil {
 			return nil, err
 		}
 		if src != nil {
-			return &Input{Source: src, closers: []io.Closer{src}}, nil
+			return &File{Disk: src, closers: []io.Closer{src}}, nil
 		}
 		stream, err := zst.Stream(io.NewSectionReader(f, 0, size))
 		if err != nil {
@@ -113,7 +136,7 @@ func open(ctx context.Context, f *os.File, scratch string, rep *report.Report) (
 		}
 		defer stream.Close()
 		return spoolDisk(ctx, stream, scratch, rep)
-	case "gz":
+	case Gzip:
 		return spool(ctx, io.NewSectionReader(f, 0, size), scratch, rep)
 	default:
 		return nil, unreadable(kind)
@@ -122,32 +145,6 @@ func open(ctx context.Context, f *os.File, scratch string, rep *report.Report) (
 
 // ahead is how many parts are unpacked at a time.
 func ahead() int { return min(runtime.GOMAXPROCS(0), 4) }
-
-// signatures are what files of a kind begin with. What can be read has the
-// name of its stream, what cannot that of its format.
-var signatures = []struct{ kind, magic string }{
-	{"qcow2", "QFI\xfb"},
-	{"xz", "\xfd7zXZ\x00"},
-	{"zst", "\x28\xb5\x2f\xfd"},
-	{"gz", "\x1f\x8b"},
-	{"VMDK", "KDMV"},
-	{"VMDK", "# Disk DescriptorFile"},
-	{"VHDX", "vhdxfile"},
-	{"dynamic VHD", "conectix"},
-}
-
-// Detect returns the kind of a file from its first bytes.
-func Detect(head []byte) string {
-	for _, s := range signatures {
-		if bytes.HasPrefix(head, []byte(s.magic)) {
-			return s.kind
-		}
-	}
-	if len(head) >= 68 && bytes.Equal(head[64:68], []byte{0x7f, 0x10, 0xda, 0xbe}) {
-		return "VDI"
-	}
-	return "raw"
-}
 
 // DiskName is the name of the disk in a file: the file's without its folder and
 // the extensions that tell a format.
