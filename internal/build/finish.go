@@ -35,6 +35,9 @@ func (j *job) makeDisk(ctx context.Context) error {
 	if err := j.withinBudget(b.TreeBytes); err != nil {
 		return err
 	}
+	if err := j.keepFound(); err != nil {
+		return err
+	}
 	if err := residue.Clamp(j.tree, j.date); err != nil {
 		return err
 	}
@@ -55,6 +58,25 @@ func (j *job) makeDisk(ctx context.Context) error {
 		}
 	}
 	task.Done()
+	return nil
+}
+
+// keepFound makes the lost+found of each ext file system, which mke2fs would make
+// by itself, and without the label that the policy has for it.
+func (j *job) keepFound() error {
+	root, err := os.OpenRoot(j.tree)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, p := range j.plan.Partitions {
+		if p.FS == nil || !strings.HasPrefix(p.FS.Type, "ext") || !strings.HasPrefix(p.Name(), "/") {
+			continue
+		}
+		if err := root.MkdirAll(filepath.Join(p.Name(), "lost+found")[1:], 0o700); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
