@@ -207,8 +207,13 @@ func (m Machine) explain(p *process) error {
 		return hint.Wrap(err, "another program is writing to %s", m.Disk.Path)
 	case has("No space left on device"):
 		return hint.Wrap(err, "the temporary folder is full: set TMPDIR to one with space")
-	case has(m.Disk.Path) && (has("Image is not in") || has("Could not open")), has("qcow2:"), has("vmdk"), has("invalid VMDK"):
-		return &DiskError{fmt.Errorf("QEMU cannot read %q as %s: %s", m.Disk.Path, m.Disk.Format, says)}
+	case has("id=disk,") && !has("Permission denied") && !has("No such file"), has("qcow2:"):
+		// It says which option it was about, with the file's name at its end.
+		_, what, ok := strings.Cut(says, drive("file="+m.Disk.Path)+": ")
+		if !ok {
+			what = says
+		}
+		return &DiskError{fmt.Errorf("QEMU cannot read %q as %s: %s", m.Disk.Path, m.Disk.Format, what)}
 	}
 	return err
 }

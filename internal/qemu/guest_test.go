@@ -66,7 +66,7 @@ func TestGuest(t *testing.T) {
 	if picture, err := g.Screenshot(ctx); err != nil || picture.Bounds().Dx() < 640 {
 		t.Errorf("screenshot: %v", err)
 	}
-	if v, err := g.Vitals(ctx); err != nil || v.Ran == 0 || v.Disk == 0 {
+	if v, err := g.Vitals(ctx); err != nil || v.Ran == 0 || v.Reads == 0 {
 		t.Errorf("vitals: %+v, %v", v, err)
 	}
 	if s := g.Status(ctx); s != "running" {
@@ -113,8 +113,10 @@ func TestStartErrors(t *testing.T) {
 		hint   string
 		disk   bool // a *DiskError
 	}{
-		{"no disk", func(m *Machine) { m.Disk.Path = "/nowhere/disk" }, "No such file", "", true},
-		{"wrong format", func(m *Machine) { m.Disk = Disk{text, "qcow2", 0} }, "not in qcow2 format", "", true},
+		{"no disk", func(m *Machine) { m.Disk.Path = "/nowhere/disk" }, "No such file", "", false},
+		{"no qcow2", func(m *Machine) { m.Disk = Disk{text, "qcow2", 0} }, `text.qcow2" as qcow2: Image is not in qcow2 format`, "", true},
+		{"no vmdk", func(m *Machine) { m.Disk = Disk{text, "vmdk", 0} }, `text.qcow2" as vmdk: `, "", true},
+		{"no vhd", func(m *Machine) { m.Disk = Disk{text, "vpc", 0} }, `text.qcow2" as vpc: invalid VPC image`, "", true},
 		{"memory", func(m *Machine) { m.Memory = 1 << 50 }, "running QEMU", "--memory", false},
 		{"no QEMU", func(m *Machine) { m.Emulator.Path = "/bin/false" }, "ended", "", false},
 	} {

@@ -39,5 +39,5 @@ func (a *attempt) retry(err error) (again qemu.Machine, why string) {
 // neverRan reports whether the guest did not even get through its firmware.
 func (a *attempt) neverRan(f *Fault) bool {
 	facts := a.console.Facts()
-	return f.Code == "hang" && facts.Stage == "firmware" && !facts.Kernel && a.pulse.last.Disk == 0
+	return f.Code == "hang" && facts.Stage == "firmware" && !facts.Kernel && a.pulse.last.Reads == 0
 }

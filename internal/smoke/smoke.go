@@ -86,9 +86,8 @@ func (t *Tester) boot(ctx context.Context, image *Image, machine qemu.Machine, r
 	defer cancel()
 	for {
 		a := &attempt{image: image, machine: machine, key: key, task: task, limits: limitsOf(machine.Accelerator)}
-		began := time.Now()
 		err := a.run(ctx)
-		result.Seconds = seconds(time.Since(began))
+		result.Seconds = a.seconds
 		result.Accelerator, result.Machine = string(machine.Accelerator), a.describe()
 		result.Results = a.results
 		if again, why := a.retry(err); why != "" && len(result.Retries) < maxRetries {
