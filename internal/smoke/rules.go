@@ -82,7 +82,9 @@ var kernelRules = rules(
 
 // systemdRules are for the messages of PID 1, in the journal or on the console.
 var systemdRules = rules(
-	"ordering-cycle", `(?:Ordering cycle found, skipping |Job )(\S+?)(?:/\w+ deleted to break ordering cycle.*| - .*|)$`,
+	"ordering-cycle", `Ordering cycle found, skipping (\S+)`,
+	"systemd left out $1 to break an ordering cycle",
+	"ordering-cycle", `\bJob (\S+?)/\w+ deleted to break ordering cycle`,
 	"systemd left out $1 to break an ordering cycle",
 	"systemd-frozen", `^(?:systemd\[1\]: )?Freezing execution|^\[!!!!!!\] (.*)`,
 	"systemd gave up",
