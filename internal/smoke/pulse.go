@@ -23,9 +23,9 @@ type limits struct {
 // comes as late under TCG as with KVM; what it computes takes ten times as long.
 func limitsOf(a qemu.Accelerator) limits {
 	if a == qemu.KVM {
-		return limits{settle: 6 * time.Second, root: 10 * time.Second, load: 5 * time.Second, rest: 30 * time.Second, work: 60 * time.Second}
+		return limits{settle: 6 * time.Second, root: 10 * time.Second, load: 5 * time.Second, rest: 30 * time.Second, work: 30 * time.Second}
 	}
-	return limits{settle: 10 * time.Second, root: 12 * time.Second, load: 10 * time.Second, rest: 40 * time.Second, work: 90 * time.Second}
+	return limits{settle: 10 * time.Second, root: 12 * time.Second, load: 10 * time.Second, rest: 40 * time.Second, work: 60 * time.Second}
 }
 
 // A pulse is how long a guest has done nothing new: written nothing to its
