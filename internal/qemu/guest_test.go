@@ -44,7 +44,7 @@ func gone(pid int) bool {
 
 func TestGuest(t *testing.T) {
 	m := idleMachine(t)
-	before, _ := os.ReadDir(temporaryFolder())
+	before, _ := os.ReadDir(TemporaryFolder())
 	g, err := m.Start(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -84,20 +84,12 @@ func TestGuest(t *testing.T) {
 	if !gone(g.process.pid) {
 		t.Error("QEMU still runs")
 	}
-	if after, _ := os.ReadDir(temporaryFolder()); len(after) > len(before) {
-		t.Errorf("something is left in %s", temporaryFolder())
+	if after, _ := os.ReadDir(TemporaryFolder()); len(after) > len(before) {
+		t.Errorf("something is left in %s", TemporaryFolder())
 	}
 	if text, _ := os.ReadFile(m.Disk.Path); len(text) != 1<<20 {
 		t.Errorf("the disk's file has %d bytes now", len(text))
 	}
-}
-
-// temporaryFolder is where QEMU puts the overlay.
-func temporaryFolder() string {
-	if dir := os.Getenv("TMPDIR"); dir != "" {
-		return dir
-	}
-	return "/var/tmp"
 }
 
 func TestStartErrors(t *testing.T) {
