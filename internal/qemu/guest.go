@@ -225,6 +225,7 @@ func (m Machine) explain(p *process) error {
 		if !ok {
 			what = says
 		}
+		what = strings.TrimPrefix(what, "Could not open backing file: ")
 		return &DiskError{fmt.Errorf("QEMU cannot read %q as %s: %s", m.Disk.Path, m.Disk.Format, what)}
 	}
 	return err
