@@ -155,7 +155,7 @@ func TestPrompts(t *testing.T) {
 		"(initramfs) ":  "emergency",
 		"dracut:/# ":    "emergency",
 		"Give root password for maintenance\r\n(or press Control-D to continue): ": "emergency",
-		"Press Enter for maintenance":  "emergency",
+		"Press Enter for maintenance\r\n(or press Control-D to continue): ":        "emergency",
 		"smoke-1 login: ":              "",
 		"last login: yesterday":        "",
 		"\x1b[?25h\x1b[0mgrub> \x1b[K": "boot-loader",
@@ -216,7 +216,7 @@ func FuzzConsole(f *testing.F) {
 	logs, _ := filepath.Glob("testdata/console/*.log")
 	for _, path := range logs {
 		if text, err := os.ReadFile(path); err == nil {
-			f.Add(text[max(0, len(text)-2000):], uint8(7))
+			f.Add(text[max(0, len(text)-300):], uint8(7))
 		}
 	}
 	f.Fuzz(func(t *testing.T, text []byte, piece uint8) {
