@@ -70,7 +70,8 @@ const (
 	doorUnknown door = iota
 	doorSilent       // nobody answers: the guest is not on the network
 	doorClosed       // the connection is closed at once: nothing listens
-	doorLocked       // there is an SSH server, and it refuses the key
+	doorGuarded      // there is an SSH server, and not all users have been tried yet
+	doorLocked       // the SSH server refuses the key for all of them
 	doorOpen         // logged in
 )
 
@@ -80,7 +81,7 @@ func (l limits) judge(p pulse, f facts, d door, user string) *Fault {
 	if d == doorOpen {
 		return nil
 	}
-	if !f.Prompt.IsZero() && p.rest >= l.settle || d == doorLocked && p.rest >= l.settle {
+	if (d == doorLocked || !f.Prompt.IsZero() && d != doorGuarded) && p.rest >= l.settle {
 		return stranded(f, d, user)
 	}
 	if f.Initrd && f.Waiting != "" && p.rest >= l.root && rootDevice.MatchString(f.Waiting) {

@@ -32,6 +32,8 @@ func TestJudge(t *testing.T) {
 		{"prompt, port silent, at rest", resting(l.settle), prompt, doorSilent, "no-network"},
 		{"prompt, key refused, at rest", resting(l.settle), prompt, doorLocked, "key-refused"},
 		{"prompt, key refused, no cloud-init", resting(l.settle), without, doorLocked, "cloud-init-off"},
+		{"prompt, users left to try", resting(l.rest - 1), prompt, doorGuarded, ""},
+		{"prompt, users left to try for ever", resting(l.rest), prompt, doorGuarded, "hang"},
 		{"console silent, key refused", resting(l.settle), silent, doorLocked, "key-refused"},
 		{"console silent, port closed, resting a little", resting(l.settle), silent, doorClosed, ""},
 		{"console silent, port closed", resting(l.rest), silent, doorClosed, "hang"},
@@ -120,7 +122,7 @@ func TestRetry(t *testing.T) {
 		{"QEMU died again", single, errTimeout, true, single, false},
 		{"KVM gave up", kvm, errTimeout, true, qemu.Machine{Accelerator: qemu.TCG, CPUs: 2}, true},
 		{"newer processor", tcg, level, false, qemu.Machine{Accelerator: qemu.TCG, CPUs: 2, Level: 3}, true},
-		{"newer processor with KVM", kvm, level, false, kvm, false},
+		{"newer processor than the host's", kvm, level, false, qemu.Machine{Accelerator: qemu.TCG, CPUs: 2, Level: 3}, true},
 	} {
 		a := &attempt{machine: tt.machine, emulatorFailed: tt.failed, console: newConsole(func(*Fault) {}, func(string) {})}
 		got, why := a.retry(tt.err)
