@@ -83,10 +83,16 @@ func (o *options) tester(env *cli.Env) (*smoke.Tester, error) {
 	if o.accel != "" && t.Accelerator != qemu.KVM && t.Accelerator != qemu.TCG {
 		return nil, cli.Usagef("--accel: %q is neither kvm nor tcg", o.accel)
 	}
-	for name, value := range map[string]int{"cpus": o.cpus, "memory": o.memory, "jobs": o.jobs, "timeout": int(o.timeout)} {
-		if value < 0 {
-			return nil, cli.Usagef("--%s: it cannot be negative", name)
+	for _, f := range []struct {
+		name  string
+		value int
+	}{{"cpus", o.cpus}, {"memory", o.memory}, {"jobs", o.jobs}, {"timeout", int(o.timeout)}} {
+		if f.value < 0 {
+			return nil, cli.Usagef("--%s: it cannot be negative", f.name)
 		}
+	}
+	if err := smoke.Bootable(o.format); o.format != "" && err != nil {
+		return nil, cli.Usagef("--format: %w", err)
 	}
 	if o.firmware != "" {
 		for name := range strings.SplitSeq(o.firmware, ",") {
@@ -98,8 +104,10 @@ func (o *options) tester(env *cli.Env) (*smoke.Tester, error) {
 			}
 		}
 	}
-	if err := smoke.Validate(manifest.Smoke{Skip: o.skip}); err != nil {
-		return nil, cli.Usagef("--skip: %w", err)
+	for _, name := range o.skip {
+		if err := smoke.Skippable(name); err != nil {
+			return nil, cli.Usagef("--skip: %w", err)
+		}
 	}
 	return t, nil
 }

@@ -33,7 +33,12 @@ const (
 	monitorFD
 	seedFD
 	mailboxFD
+	overlayFD
+	variablesFD
 )
+
+// inherited is the path under which QEMU opens a descriptor that it inherits.
+func inherited(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
 
 // startLimit is how long QEMU may take to set a machine up, before the guest runs.
 const startLimit = 30 * time.Second
@@ -69,14 +74,23 @@ func (g *Guest) start(ctx context.Context) error {
 	if g.mailbox, err = memory("mailbox", nil); err != nil {
 		return err
 	}
-	seedPath := ""
-	if g.Machine.Seed != nil {
-		seedPath = fmt.Sprintf("/proc/self/fd/%d", seedFD)
+	overlay, variables, err := g.Machine.temporaries()
+	if err != nil {
+		return err
 	}
-	args := g.Machine.args(seedPath,
+	defer overlay.Close()
+	defer variables.Close() // of nil, that does nothing
+	have := files{overlay: inherited(overlayFD)}
+	if g.Machine.Seed != nil {
+		have.seed = inherited(seedFD)
+	}
+	if variables != nil {
+		have.variables = inherited(variablesFD)
+	}
+	args := g.Machine.args(have,
 		"-chardev", fmt.Sprintf("socket,id=serial,fd=%d", serialFD),
 		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control", "-S")
-	if g.process, err = launch(g.Machine.Emulator.Path, args, theirSerial, theirMonitor, seed, g.mailbox); err != nil {
+	if g.process, err = launch(g.Machine.Emulator.Path, args, theirSerial, theirMonitor, seed, g.mailbox, overlay, variables); err != nil {
 		return err
 	}
 	theirSerial.Close() // so that its end is seen
@@ -115,16 +129,15 @@ func (g *Guest) setUp(ctx context.Context) error {
 	return err
 }
 
-// growDisk makes the guest's disk larger than the file: the overlay grows, not the file.
+// growDisk gives the guest's disk its size: the overlay is empty and has none of its own.
 func (g *Guest) growDisk(ctx context.Context) error {
-	if g.Machine.Disk.Grow == 0 {
-		return nil
-	}
 	var devices []struct {
 		Device   string
 		Inserted struct {
 			Image struct {
-				Size int64 `json:"virtual-size"`
+				Backing struct {
+					Size int64 `json:"virtual-size"`
+				} `json:"backing-image"`
 			}
 		}
 	}
@@ -132,9 +145,8 @@ func (g *Guest) growDisk(ctx context.Context) error {
 		return err
 	}
 	for _, d := range devices {
-		if d.Device == "disk" {
-			size := d.Inserted.Image.Size + g.Machine.Disk.Grow
-			return g.monitor.execute(ctx, "block_resize", map[string]any{"device": "disk", "size": size}, nil)
+		if size := d.Inserted.Image.Backing.Size; d.Device == "disk" && size > 0 {
+			return g.monitor.execute(ctx, "block_resize", map[string]any{"device": "disk", "size": size + g.Machine.Disk.Grow}, nil)
 		}
 	}
 	return errors.New("QEMU does not know of the disk")
@@ -207,8 +219,14 @@ func (m Machine) explain(p *process) error {
 		return hint.Wrap(err, "another program is writing to %s", m.Disk.Path)
 	case has("No space left on device"):
 		return hint.Wrap(err, "the temporary folder is full: set TMPDIR to one with space")
-	case has(m.Disk.Path) && (has("Image is not in") || has("Could not open")), has("qcow2:"), has("vmdk"), has("invalid VMDK"):
-		return &DiskError{fmt.Errorf("QEMU cannot read %q as %s: %s", m.Disk.Path, m.Disk.Format, says)}
+	case has("id=disk,") && !has("Permission denied") && !has("No such file"), has("qcow2:"):
+		// It says which option it was about, with the file's name at its end.
+		_, what, ok := strings.Cut(says, drive(backingFile+m.Disk.Path)+": ")
+		if !ok {
+			what = says
+		}
+		what = strings.TrimPrefix(what, "Could not open backing file: ")
+		return &DiskError{fmt.Errorf("QEMU cannot read %q as %s: %s", m.Disk.Path, m.Disk.Format, what)}
 	}
 	return err
 }

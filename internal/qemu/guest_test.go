@@ -44,7 +44,7 @@ func gone(pid int) bool {
 
 func TestGuest(t *testing.T) {
 	m := idleMachine(t)
-	before, _ := os.ReadDir(temporaryFolder())
+	before, _ := os.ReadDir(TemporaryFolder())
 	g, err := m.Start(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func TestGuest(t *testing.T) {
 	if picture, err := g.Screenshot(ctx); err != nil || picture.Bounds().Dx() < 640 {
 		t.Errorf("screenshot: %v", err)
 	}
-	if v, err := g.Vitals(ctx); err != nil || v.Ran == 0 || v.Disk == 0 {
+	if v, err := g.Vitals(ctx); err != nil || v.Ran == 0 || v.Reads == 0 {
 		t.Errorf("vitals: %+v, %v", v, err)
 	}
 	if s := g.Status(ctx); s != "running" {
@@ -84,20 +84,12 @@ func TestGuest(t *testing.T) {
 	if !gone(g.process.pid) {
 		t.Error("QEMU still runs")
 	}
-	if after, _ := os.ReadDir(temporaryFolder()); len(after) > len(before) {
-		t.Errorf("something is left in %s", temporaryFolder())
+	if after, _ := os.ReadDir(TemporaryFolder()); len(after) > len(before) {
+		t.Errorf("something is left in %s", TemporaryFolder())
 	}
 	if text, _ := os.ReadFile(m.Disk.Path); len(text) != 1<<20 {
 		t.Errorf("the disk's file has %d bytes now", len(text))
 	}
-}
-
-// temporaryFolder is where QEMU puts the overlay.
-func temporaryFolder() string {
-	if dir := os.Getenv("TMPDIR"); dir != "" {
-		return dir
-	}
-	return "/var/tmp"
 }
 
 func TestStartErrors(t *testing.T) {
@@ -113,8 +105,10 @@ func TestStartErrors(t *testing.T) {
 		hint   string
 		disk   bool // a *DiskError
 	}{
-		{"no disk", func(m *Machine) { m.Disk.Path = "/nowhere/disk" }, "No such file", "", true},
-		{"wrong format", func(m *Machine) { m.Disk = Disk{text, "qcow2", 0} }, "not in qcow2 format", "", true},
+		{"no disk", func(m *Machine) { m.Disk.Path = "/nowhere/disk" }, "No such file", "", false},
+		{"no qcow2", func(m *Machine) { m.Disk = Disk{text, "qcow2", 0} }, `text.qcow2" as qcow2: Image is not in qcow2 format`, "", true},
+		{"no vmdk", func(m *Machine) { m.Disk = Disk{text, "vmdk", 0} }, `text.qcow2" as vmdk: `, "", true},
+		{"no vhd", func(m *Machine) { m.Disk = Disk{text, "vpc", 0} }, `text.qcow2" as vpc: invalid VPC image`, "", true},
 		{"memory", func(m *Machine) { m.Memory = 1 << 50 }, "running QEMU", "--memory", false},
 		{"no QEMU", func(m *Machine) { m.Emulator.Path = "/bin/false" }, "ended", "", false},
 	} {

@@ -36,9 +36,16 @@ type Disk struct {
 	Grow   int64  // bytes that the guest's disk is larger than the file's
 }
 
-// args is the command line of QEMU without the program's name. The file seed
-// is the second disk, if there is one; wiring says where "serial" leads.
-func (m Machine) args(seed string, wiring ...string) []string {
+// files are what a machine has on the host, by paths.
+type files struct {
+	overlay   string // qcow2, gets what is written to the disk; without it QEMU makes one
+	variables string // copy of the firmware's variables; without it QEMU makes an overlay
+	seed      string // the second disk; empty if there is none
+}
+
+// args is the command line of QEMU without the program's name; wiring says
+// where "serial" leads.
+func (m Machine) args(have files, wiring ...string) []string {
 	a := []string{"-nodefaults", "-no-user-config", "-display", "none"}
 	add := func(args ...string) { a = append(a, args...) }
 	add("-machine", m.Emulator.machine(), "-accel", m.accel(), "-cpu", m.cpu())
@@ -49,12 +56,20 @@ func (m Machine) args(seed string, wiring ...string) []string {
 	add(m.Emulator.display()...)
 	if f := m.Firmware; f != nil {
 		add("-drive", drive("if=pflash", "unit=0", "readonly=on", "format="+f.Code.Format, "file="+f.Code.Path))
-		add("-drive", drive("if=pflash", "unit=1", "snapshot=on", "format="+f.Variables.Format, "file="+f.Variables.Path))
+		variables := []string{"snapshot=on", "format=" + f.Variables.Format, "file=" + f.Variables.Path}
+		if have.variables != "" {
+			variables = []string{"format=" + f.Variables.Format, "file=" + have.variables}
+		}
+		add("-drive", drive(append([]string{"if=pflash", "unit=1"}, variables...)...))
 	}
-	add("-drive", drive("if=none", "id=disk", "snapshot=on", "discard=unmap", "format="+m.Disk.Format, "file="+m.Disk.Path))
+	disk := []string{"snapshot=on", "format=" + m.Disk.Format, "file=" + m.Disk.Path}
+	if have.overlay != "" {
+		disk = []string{"cache=unsafe", "format=qcow2", "file=" + have.overlay, "backing.driver=" + m.Disk.Format, backingFile + m.Disk.Path}
+	}
+	add("-drive", drive(append([]string{"if=none", "id=disk", "discard=unmap"}, disk...)...))
 	add("-device", "virtio-blk-pci,drive=disk,bootindex=0")
-	if seed != "" {
-		add("-drive", drive("if=none", "id=seed", "readonly=on", "format=raw", "file="+seed))
+	if have.seed != "" {
+		add("-drive", drive("if=none", "id=seed", "readonly=on", "format=raw", "file="+have.seed))
 		add("-device", "virtio-blk-pci,drive=seed")
 	}
 	// The host's kernel chooses the port, so that no other program can be in the way.
@@ -63,6 +78,9 @@ func (m Machine) args(seed string, wiring ...string) []string {
 	add("-serial", "chardev:serial")
 	return append(a, wiring...)
 }
+
+// backingFile is the last option of the disk's drive, which QEMU repeats where it cannot read the file.
+const backingFile = "backing.file.filename="
 
 // drive joins the options of a drive; a comma in a value is written twice.
 func drive(options ...string) string {
@@ -115,7 +133,7 @@ func (m Machine) model() string {
 // CommandLine is a command for a shell that runs the machine on a terminal,
 // with the seed in the file named. Its disk is not grown.
 func (m Machine) CommandLine(seed string) string {
-	words := append([]string{m.Emulator.Path}, m.args(seed, "-chardev", "stdio,id=serial,mux=on,signal=off", "-mon", "chardev=serial")...)
+	words := append([]string{m.Emulator.Path}, m.args(files{seed: seed}, "-chardev", "stdio,id=serial,mux=on,signal=off", "-mon", "chardev=serial")...)
 	for i, word := range words {
 		words[i] = quote(word)
 	}

@@ -56,20 +56,21 @@ func decodePPM(r io.Reader) (image.Image, error) {
 	return picture, nil
 }
 
-// The text screen of a PC: VGA mode 3.
+// The text memory of a PC in VGA mode 3. The screen shows a part of it, which
+// Linux moves forward instead of its contents.
 const (
 	textAt      = 0xb8000
+	textSize    = 32 << 10
 	textColumns = 80
-	textRows    = 25
 )
 
-// Text is what a PC's screen holds in text mode, a line each row; in another
-// mode, or on another machine, it is empty.
+// Text is what a PC's text memory holds, a line each row: the screen and what has
+// scrolled off it. In another mode, or on another machine, it is empty.
 func (g *Guest) Text(ctx context.Context) (string, error) {
 	if !g.Machine.Emulator.BIOS() {
 		return "", nil
 	}
-	cells, err := g.receive(ctx, "pmemsave", map[string]any{"val": textAt, "size": 2 * textColumns * textRows})
+	cells, err := g.receive(ctx, "pmemsave", map[string]any{"val": textAt, "size": textSize})
 	if err != nil {
 		return "", err
 	}
@@ -79,7 +80,7 @@ func (g *Guest) Text(ctx context.Context) (string, error) {
 // screenText reads pairs of a character and its attributes.
 func screenText(cells []byte) string {
 	var rows []string
-	for len(cells) >= 2*textColumns && len(rows) < textRows {
+	for cells = cells[:min(len(cells), textSize)]; len(cells) >= 2*textColumns; cells = cells[2*textColumns:] {
 		row := make([]byte, textColumns)
 		for i := range row {
 			row[i] = cells[2*i]
@@ -88,7 +89,6 @@ func screenText(cells []byte) string {
 			}
 		}
 		rows = append(rows, strings.TrimRight(string(row), " "))
-		cells = cells[2*textColumns:]
 	}
 	return strings.TrimRight(strings.Join(rows, "\n"), "\n")
 }

@@ -24,7 +24,7 @@ func TestDecodePPM(t *testing.T) {
 }
 
 func TestScreenText(t *testing.T) {
-	cells := bytes.Repeat([]byte{0, 7}, textColumns*textRows)
+	cells := bytes.Repeat([]byte{0, 7}, textSize/2)
 	for i, c := range []byte("No bootable device.\x1b\xff|") {
 		cells[2*(textColumns+i)] = c
 	}

@@ -12,7 +12,7 @@ import (
 type Vitals struct {
 	Ran     time.Duration // that QEMU computed, on all processors together
 	Starved time.Duration // that it would have computed, had the host had a processor free
-	Disk    int64         // operations on the disk
+	Reads   int64         // operations that read from the disk
 	Written int64         // bytes written to it
 }
 
@@ -22,7 +22,6 @@ func (g *Guest) Vitals(ctx context.Context) (Vitals, error) {
 		Device string
 		Stats  struct {
 			Reads   int64 `json:"rd_operations"`
-			Writes  int64 `json:"wr_operations"`
 			Written int64 `json:"wr_bytes"`
 		}
 	}
@@ -32,8 +31,7 @@ func (g *Guest) Vitals(ctx context.Context) (Vitals, error) {
 	var v Vitals
 	for _, d := range devices {
 		if d.Device == "disk" {
-			v.Disk = d.Stats.Reads + d.Stats.Writes
-			v.Written = d.Stats.Written
+			v.Reads, v.Written = d.Stats.Reads, d.Stats.Written
 		}
 	}
 	v.Ran, v.Starved = schedule(g.process.pid)

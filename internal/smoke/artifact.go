@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/manifest"
+	"github.com/respin-project/respin/internal/near"
 )
 
 // formats are the artifacts' formats that can be booted, the one that is preferred first, and
@@ -28,6 +30,19 @@ func Formats() []string {
 		names = append(names, f.name)
 	}
 	return names
+}
+
+// Bootable returns an error unless artifacts of the format can be booted.
+func Bootable(format string) error {
+	names := Formats()
+	if slices.Contains(names, base(format)) {
+		return nil
+	}
+	err := fmt.Errorf("cannot boot format %q", format)
+	if meant, ok := near.Name(format, names); ok {
+		return hint.Wrap(err, "did you mean %s?", meant)
+	}
+	return hint.Wrap(err, "the formats that can be are %s", strings.Join(names, ", "))
 }
 
 // base is a format's name without its options, as in "qcow2:zstd".
@@ -63,6 +78,13 @@ var magics = []struct{ format, magic string }{
 
 // detect returns the format of the disk image in f.
 func detect(f *os.File) (string, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if st.IsDir() {
+		return "", fmt.Errorf("reading %s: it is a folder", f.Name())
+	}
 	head := make([]byte, 8)
 	if n, err := f.ReadAt(head, 0); err != nil && err != io.EOF {
 		return "", err
@@ -74,7 +96,7 @@ func detect(f *os.File) (string, error) {
 			return m.format, nil
 		}
 	}
-	if st, err := f.Stat(); err == nil && st.Size() > 512 {
+	if st.Size() > 512 {
 		foot := make([]byte, 8)
 		if _, err := f.ReadAt(foot, st.Size()-512); err == nil && string(foot) == "conectix" {
 			return "vhd", nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -30,6 +29,7 @@ type attempt struct {
 	shell          *shell                  // nil until somebody has logged in
 	stop           context.CancelCauseFunc // ends the attempt with a *Fault or another error
 	results        []manifest.Result
+	seconds        float64 // from power-on to the verdict
 	evidence       *Evidence
 	emulatorFailed bool // QEMU ended by itself or stopped the guest
 
@@ -69,7 +69,9 @@ func (a *attempt) run(parent context.Context) error {
 	began := time.Now()
 	guest, err := a.machine.Start(ctx)
 	if disk, ok := errors.AsType[*qemu.DiskError](err); ok {
-		return &Fault{Code: "unreadable", Text: disk.Error()}
+		f := &Fault{Code: "unreadable", Text: disk.Error()}
+		a.booted(began, f, "")
+		return f
 	} else if err != nil {
 		return a.startFailure(parent, err)
 	}
@@ -87,6 +89,7 @@ func (a *attempt) run(parent context.Context) error {
 	}()
 
 	err = a.test(ctx, began)
+	a.seconds = seconds(time.Since(began))
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -96,6 +99,9 @@ func (a *attempt) run(parent context.Context) error {
 		return context.Cause(parent)
 	}
 	if err != nil {
+		if a.shell == nil {
+			a.booted(began, err, "")
+		}
 		a.collect(context.WithoutCancel(parent))
 	}
 	return err
@@ -113,16 +119,21 @@ func (a *attempt) startFailure(parent context.Context, err error) error {
 // test logs in and runs the checks.
 func (a *attempt) test(ctx context.Context, began time.Time) error {
 	sh, err := a.login(ctx, a.key)
-	boot := manifest.Result{Name: "boot", Severity: "error", Outcome: "passed", Seconds: seconds(time.Since(began))}
 	if err != nil {
-		boot.Outcome, boot.Message = "failed", err.Error()
-		a.results = append(a.results, boot)
 		return err
 	}
 	a.shell = sh
-	boot.Message = fmt.Sprintf("%s logged in with the key of the seed", sh.user)
-	a.results = append(a.results, boot)
+	a.booted(began, nil, sh.user+" logged in with the key of the seed")
 	return a.examine(ctx)
+}
+
+// booted records how the way to the login ended, which is the first result of every test.
+func (a *attempt) booted(began time.Time, err error, message string) {
+	r := manifest.Result{Name: "boot", Severity: "error", Outcome: "passed", Message: message, Seconds: seconds(time.Since(began))}
+	if err != nil {
+		r.Outcome, r.Message = "failed", err.Error()
+	}
+	a.results = append(a.results, r)
 }
 
 // describe names the machine: the emulator's version and how it was set up.

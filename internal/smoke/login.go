@@ -48,8 +48,9 @@ func (a *attempt) login(ctx context.Context, key ssh.Signer) (*shell, error) {
 		}
 		pause := knockEvery
 		if strings.Contains(err.Error(), "unable to authenticate") {
-			refused++
-			a.setDoor(doorLocked, strings.Join(names, ", "))
+			if refused++; refused >= len(names) {
+				a.setDoor(doorLocked, strings.Join(names, ", "))
+			}
 			pause = refusalPause
 		}
 		sleep(ctx, pause)
@@ -60,14 +61,14 @@ func (a *attempt) login(ctx context.Context, key ssh.Signer) (*shell, error) {
 func (a *attempt) knock(ctx context.Context) (net.Conn, error) {
 	for {
 		conn, state, err := a.tryPort(ctx)
-		if err == nil {
-			return conn, nil
-		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if was, _ := a.door(); was != doorLocked {
+		if was, _ := a.door(); was < doorGuarded { // what has answered once is not gone because it is busy
 			a.setDoor(state, "")
+		}
+		switch {
+		case err == nil:
+			return conn, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
 		}
 		sleep(ctx, knockEvery)
 	}
@@ -87,7 +88,7 @@ func (a *attempt) tryPort(ctx context.Context) (net.Conn, door, error) {
 	switch {
 	case err == nil:
 		conn.SetReadDeadline(time.Time{})
-		return &unread{Conn: conn, first: first}, doorUnknown, nil
+		return &unread{Conn: conn, first: first}, doorGuarded, nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		conn.Close()
 		return nil, doorSilent, err

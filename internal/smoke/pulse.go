@@ -23,13 +23,13 @@ type limits struct {
 // comes as late under TCG as with KVM; what it computes takes ten times as long.
 func limitsOf(a qemu.Accelerator) limits {
 	if a == qemu.KVM {
-		return limits{settle: 6 * time.Second, root: 10 * time.Second, load: 5 * time.Second, rest: 30 * time.Second, work: 60 * time.Second}
+		return limits{settle: 6 * time.Second, root: 10 * time.Second, load: 5 * time.Second, rest: 30 * time.Second, work: 30 * time.Second}
 	}
-	return limits{settle: 10 * time.Second, root: 12 * time.Second, load: 10 * time.Second, rest: 40 * time.Second, work: 90 * time.Second}
+	return limits{settle: 10 * time.Second, root: 12 * time.Second, load: 10 * time.Second, rest: 40 * time.Second, work: 60 * time.Second}
 }
 
 // A pulse is how long a guest has done nothing new: written nothing to its
-// console and nothing to its disk, and read nothing from it.
+// console, and next to nothing to its disk, and read nothing from it.
 type pulse struct {
 	rest   time.Duration // of that, how long its processors have been idle without a break
 	work   time.Duration // of that, how long its processors ran, all together
@@ -40,12 +40,16 @@ type pulse struct {
 // idle is the share of a processor that an idle guest may take; under TCG it takes one or two in a hundred.
 const idle = 0.2
 
+// trickle is what a guest at rest may write to its disk in a second, in bytes: every
+// few seconds its kernel writes what has changed in memory long before.
+const trickle = 512 << 10
+
 // beat takes what has changed in the time dt. However long that is, as after
 // the host was suspended, it is not evidence for more than two seconds.
 func (p *pulse) beat(v qemu.Vitals, spoken int64, dt time.Duration) {
 	dt = min(dt, 2*time.Second)
 	ran, starved := max(v.Ran-p.last.Ran, 0), max(v.Starved-p.last.Starved, 0)
-	moved := v.Disk != p.last.Disk || spoken != p.spoken
+	moved := v.Reads != p.last.Reads || v.Written-p.last.Written > trickle || spoken != p.spoken
 	p.last, p.spoken = v, spoken
 	if moved {
 		p.rest, p.work = 0, 0
@@ -66,7 +70,8 @@ const (
 	doorUnknown door = iota
 	doorSilent       // nobody answers: the guest is not on the network
 	doorClosed       // the connection is closed at once: nothing listens
-	doorLocked       // there is an SSH server, and it refuses the key
+	doorGuarded      // there is an SSH server, and not all users have been tried yet
+	doorLocked       // the SSH server refuses the key for all of them
 	doorOpen         // logged in
 )
 
@@ -76,14 +81,14 @@ func (l limits) judge(p pulse, f facts, d door, user string) *Fault {
 	if d == doorOpen {
 		return nil
 	}
-	if !f.Prompt.IsZero() && p.rest >= l.settle || d == doorLocked && p.rest >= l.settle {
+	if (d == doorLocked || !f.Prompt.IsZero() && d != doorGuarded) && p.rest >= l.settle {
 		return stranded(f, d, user)
 	}
 	if f.Initrd && f.Waiting != "" && p.rest >= l.root && rootDevice.MatchString(f.Waiting) {
 		return faultf("root-not-found", "the initrd waits in vain for its root file system: %s", f.Waiting)
 	}
-	if f.Stage == bootLoader && p.last.Disk <= bootReads && max(p.rest, p.work) >= l.load {
-		return faultf("boot-loader", "the boot sector starts nothing: the disk was read %d times", p.last.Disk)
+	if f.Stage == bootLoader && p.last.Reads <= bootReads && max(p.rest, p.work) >= l.load {
+		return faultf("boot-loader", "the boot sector starts nothing: the disk was read %d times", p.last.Reads)
 	}
 	where := fmt.Sprintf("at %q", f.Stage)
 	if !f.Kernel {

@@ -26,8 +26,8 @@ func (a *attempt) retry(err error) (again qemu.Machine, why string) {
 		return again, fmt.Sprintf("KVM did not run the guest (%v), now TCG", err)
 	case f == nil && !a.emulatorFailed:
 		return again, ""
-	case f != nil && f.level > a.machine.Level && f.level <= maxLevel && tcg:
-		again.Level = f.level
+	case f != nil && f.level > 0 && f.level <= maxLevel && (!tcg || f.level > a.machine.Level):
+		again.Accelerator, again.Level = qemu.TCG, f.level // with KVM it is the host's processor that is too old
 		return again, fmt.Sprintf("%s, which TCG now offers", f.Text)
 	case tcg && !a.machine.SingleThread && (a.emulatorFailed || slices.Contains(computing, f.Code)):
 		again.SingleThread, again.CPUs = true, 1
@@ -39,5 +39,5 @@ func (a *attempt) retry(err error) (again qemu.Machine, why string) {
 // neverRan reports whether the guest did not even get through its firmware.
 func (a *attempt) neverRan(f *Fault) bool {
 	facts := a.console.Facts()
-	return f.Code == "hang" && facts.Stage == "firmware" && !facts.Kernel && a.pulse.last.Disk == 0
+	return f.Code == "hang" && facts.Stage == "firmware" && !facts.Kernel && a.pulse.last.Reads == 0
 }

@@ -82,7 +82,9 @@ var kernelRules = rules(
 
 // systemdRules are for the messages of PID 1, in the journal or on the console.
 var systemdRules = rules(
-	"ordering-cycle", `(?:Ordering cycle found, skipping |Job )(\S+?)(?:/\w+ deleted to break ordering cycle.*| - .*|)$`,
+	"ordering-cycle", `Ordering cycle found, skipping (\S+)`,
+	"systemd left out $1 to break an ordering cycle",
+	"ordering-cycle", `\bJob (\S+?)/\w+ deleted to break ordering cycle`,
 	"systemd left out $1 to break an ordering cycle",
 	"systemd-frozen", `^(?:systemd\[1\]: )?Freezing execution|^\[!!!!!!\] (.*)`,
 	"systemd gave up",
@@ -136,14 +138,17 @@ var prompts = []struct {
 	{regexp.MustCompile(`^grub(?: rescue)?> ?$`), "boot-loader", "GRUB stopped at its prompt"},
 	{regexp.MustCompile(`^Shell> ?$`), "boot-loader", "the firmware found no boot loader on the disk"},
 	{regexp.MustCompile(`^(?:\(initramfs\)|dracut:/[^ ]*#|switch_root:/[^ ]*#) ?$`), "emergency", "the boot ended in the shell of the initrd"},
-	{regexp.MustCompile(`^(?:Give root password for maintenance|Press Enter for (?:maintenance|emergency shell))`), "emergency", "the boot ended in an emergency shell"},
 	{regexp.MustCompile(`^\S+ login: ?$`), "", ""},
 }
 
-// prompt looks at a line that has not ended.
+// prompt looks at a line that has not ended. It is asked for every byte that a guest writes.
 func (c *console) prompt(text string) {
+	text = strings.TrimSpace(text)
+	if text == "" || !strings.ContainsRune(">#:)", rune(text[len(text)-1])) {
+		return
+	}
 	for _, p := range prompts {
-		if !p.pattern.MatchString(strings.TrimSpace(text)) {
+		if !p.pattern.MatchString(text) {
 			continue
 		}
 		if p.code != "" {

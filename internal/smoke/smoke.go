@@ -82,13 +82,12 @@ func (t *Tester) boot(ctx context.Context, image *Image, machine qemu.Machine, r
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, t.timeout(machine), errTimeout)
-	defer cancel()
 	for {
 		a := &attempt{image: image, machine: machine, key: key, task: task, limits: limitsOf(machine.Accelerator)}
-		began := time.Now()
-		err := a.run(ctx)
-		result.Seconds = seconds(time.Since(began))
+		limited, cancel := context.WithTimeoutCause(ctx, t.timeout(machine), errTimeout)
+		err := a.run(limited)
+		cancel()
+		result.Seconds = a.seconds
 		result.Accelerator, result.Machine = string(machine.Accelerator), a.describe()
 		result.Results = a.results
 		if again, why := a.retry(err); why != "" && len(result.Retries) < maxRetries {

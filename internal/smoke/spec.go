@@ -68,16 +68,13 @@ func Validate(s manifest.Smoke) error {
 			return fmt.Errorf("smoke.tests[%d] (%q): severity is %q, it can be error or warning", i, t.Name, t.Severity)
 		}
 	}
-	names := append(Checks(), slices.Sorted(maps.Keys(Causes))...)
 	for i, name := range s.Skip {
-		if slices.Contains(names, name) || slices.ContainsFunc(s.Tests, func(t manifest.SmokeTest) bool { return t.Name == name }) {
+		if slices.ContainsFunc(s.Tests, func(t manifest.SmokeTest) bool { return t.Name == name }) {
 			continue
 		}
-		err := fmt.Errorf("smoke.skip[%d]: there is no check or cause %q", i, name)
-		if meant, ok := near.Name(name, names); ok {
-			return hint.Wrap(err, "did you mean %s?", meant)
+		if err := Skippable(name); err != nil {
+			return fmt.Errorf("smoke.skip[%d]: %w", i, err)
 		}
-		return hint.Wrap(err, "the checks are %s", strings.Join(Checks(), ", "))
 	}
 	for i, a := range s.Allow {
 		if _, err := regexp.Compile(a); err != nil {
@@ -85,4 +82,17 @@ func Validate(s manifest.Smoke) error {
 		}
 	}
 	return nil
+}
+
+// Skippable returns an error unless name is that of a check or a cause.
+func Skippable(name string) error {
+	names := append(Checks(), slices.Sorted(maps.Keys(Causes))...)
+	if slices.Contains(names, name) {
+		return nil
+	}
+	err := fmt.Errorf("there is no check or cause %q", name)
+	if meant, ok := near.Name(name, names); ok {
+		return hint.Wrap(err, "did you mean %s?", meant)
+	}
+	return hint.Wrap(err, "the checks are %s", strings.Join(Checks(), ", "))
 }

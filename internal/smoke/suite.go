@@ -9,11 +9,9 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/qemu"
 	"github.com/respin-project/respin/internal/report"
@@ -256,7 +254,7 @@ func (i *Image) open(ctx context.Context) (qemu.Disk, func(), error) {
 		path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), file.Fd())
 		return qemu.Disk{Path: path, Format: "raw", Grow: grow}, func() { file.Close() }, nil
 	}
-	return qemu.Disk{}, nil, hint.Wrap(fmt.Errorf("cannot boot format %q", i.Format), "the formats that can be are %s", strings.Join(Formats(), ", "))
+	return qemu.Disk{}, nil, Bootable(i.Format)
 }
 
 // Suites returns the tests so far, in the order in which they ended.

@@ -7,12 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/mikelolasagasti/xz"
 	"github.com/respin-project/respin/internal/hint"
-	"golang.org/x/sys/unix"
+	"github.com/respin-project/respin/internal/qemu"
 )
 
 // maxDisk is the largest disk that is unpacked, in bytes.
@@ -42,36 +41,15 @@ func unpack(ctx context.Context, path, format string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("unpacking %s: %w", path, err)
 	}
-	out, err := unnamed()
+	out, err := qemu.TemporaryFile()
 	if err != nil {
 		return nil, err
 	}
 	if err := copySparse(ctx, out, r); err != nil {
 		out.Close()
-		return nil, hint.Wrap(fmt.Errorf("unpacking %s: %w", path, err), "it needs room in %s: TMPDIR names another folder", temporary())
+		return nil, hint.Wrap(fmt.Errorf("unpacking %s: %w", path, err), "it needs room in %s: TMPDIR names another folder", qemu.TemporaryFolder())
 	}
 	return out, nil
-}
-
-// temporary is the folder for large temporary files, the one that QEMU uses too.
-func temporary() string {
-	if dir := os.Getenv("TMPDIR"); dir != "" {
-		return dir
-	}
-	return "/var/tmp"
-}
-
-// unnamed makes a temporary file without a name.
-func unnamed() (*os.File, error) {
-	fd, err := unix.Open(temporary(), unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
-	if err == nil {
-		return os.NewFile(uintptr(fd), filepath.Join(temporary(), "(unnamed)")), nil
-	}
-	f, err := os.CreateTemp(temporary(), "respin-") // not every file system can do it
-	if err == nil {
-		err = os.Remove(f.Name())
-	}
-	return f, err
 }
 
 // copySparse copies r to the beginning of out, with holes for its zeros.
