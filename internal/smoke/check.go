@@ -46,7 +46,7 @@ var lacks = map[string]string{
 	"systemd":    "the image does not run systemd",
 	"journalctl": "the image has no journal",
 	"cloud-init": "the image has no cloud-init",
-	"rpm":        "the image has no RPM database",
+	"rpm":        "the image has no RPM database, or no rpm to read it",
 	"sudo":       "the image has no sudo",
 	"sshd":       "the image has no OpenSSH server",
 	"getenforce": "the image has no SELinux",
@@ -58,7 +58,7 @@ var lacks = map[string]string{
 const probe = `PATH=$PATH:/usr/sbin:/sbin
 [ ! -d /run/systemd/system ] || echo systemd
 for name in journalctl cloud-init sudo sshd getenforce; do ! command -v $name > /dev/null || echo $name; done
-[ ! -d /usr/lib/sysimage/rpm ] && [ ! -d /var/lib/rpm ] || ! command -v rpm > /dev/null || echo rpm
+[ ! -d /usr/lib/sysimage/rpm ] && [ ! -d /var/lib/rpm ] || ! rpm --version 2> /dev/null | grep -q '^RPM version' || echo rpm
 if [ "$(id -u)" = 0 ]; then echo uid0; elif sudo -n true 2> /dev/null; then echo sudoer; fi`
 
 // examine asks all the questions and runs the spec's tests. The error is the
