@@ -52,13 +52,14 @@ func (m Machine) temporaries() (overlay, variables *os.File, err error) {
 	return overlay, variables, nil
 }
 
-// emptyDisk is a qcow2 file of next to no size.
+// emptyDisk is a qcow2 file of nothing. It is large, for QEMU guesses the disk's geometry before
+// it is given its size, and GRUB goes astray on a disk with that of a small one.
 func emptyDisk() (*os.File, error) {
 	f, err := TemporaryFile()
 	if err != nil {
 		return nil, err
 	}
-	const size = 512
+	const size = 64 << 30
 	w, err := qcow2.NewWriter(f, size, qcow2.Zlib, qcow2.DefaultCluster)
 	if err == nil {
 		err = errors.Join(w.Zeros(size), w.Close())

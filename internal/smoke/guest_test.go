@@ -172,6 +172,7 @@ func TestBrokenGuest(t *testing.T) {
 		{"no boot sector", "tiny", "bios", []edit{zero(0, 440)}, "boot-loader", ""},
 		{"no boot loader", "tiny", "uefi", []edit{zero(4096*512, 1<<20)}, "boot-loader", "no boot loader"},
 		{"no kernel", "tiny", "bios", []edit{remove("/boot/vmlinuz")}, "boot-loader", "vmlinuz"},
+		{"no GRUB configuration", "tiny", "bios", []edit{remove("/boot/grub/grub.cfg")}, "boot-loader", ""},
 		{"no GRUB modules", "tiny", "bios", []edit{zero(2048*512+512, 1<<19)}, "boot-loader", ""},
 		{"starts over", "tiny", "bios", []edit{write("/etc/early", "reboot -f\n")}, "reset-loop", "3 times"},
 		{"switches off", "tiny", "bios", []edit{write("/etc/early", "poweroff -f\n")}, "powered-off", ""},
