@@ -209,6 +209,11 @@ func (in *Installer) arguments(q Request) []string {
 		if q.IgnoreBroken {
 			args = append(args, "--skip-broken")
 		}
+		// dnf 4 looks for environments and groups alike, and does not know the circumflex.
+		for _, spec := range q.Specs {
+			args = append(args, strings.Replace(spec, "@^", "@", 1))
+		}
+		return args
 	}
 	return append(args, q.Specs...)
 }
