@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/respin-project/respin/internal/fetch"
+	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/repo"
 	"github.com/respin-project/respin/internal/report"
 	"github.com/respin-project/respin/internal/rpm"
@@ -81,7 +82,10 @@ func (in *Installer) Install(ctx context.Context, q Request) ([]repo.Fetched, er
 		Stdout:   output, Stderr: output,
 	}
 	if err := cmd.Run(ctx); err != nil {
-		return nil, errors.Join(server.err(), output.explain(err))
+		if served := server.err(); served != nil {
+			return nil, served // dnf only knows that something could not be downloaded
+		}
+		return nil, output.explain(err)
 	}
 	task.Done()
 	return server.served(), server.err()
@@ -263,8 +267,15 @@ func (o *dnfOutput) show(line string) {
 	o.task.Doing(name)
 }
 
-// noise are lines of dnf that say nothing about what went wrong.
-var noise = regexp.MustCompile(`^(\s*$|Updating and loading|Repositories loaded|Last metadata|Transaction |Is this ok|Total |Dependencies resolved|Complete|You can try|\[)`)
+var (
+	// reason is how dnf 5 and dnf 4 begin to say what went wrong.
+	reason = regexp.MustCompile(`^(Failed to|Error|error:|Problem|Transaction failed|No match|Unable to|Argument )`)
+	// noise are lines that say nothing about it.
+	noise = regexp.MustCompile(`^(\s*$|Failed to set locale|Failed to resolve the transaction:$|Error:\s*$|[-\s]*conflicting requests$|Warning: skipped OpenPGP|\s*Problem( \d+)?: conflicting requests$|` +
+		`Updating and loading|Repositories loaded|Last metadata|Is this ok|Total |Dependencies resolved|Complete|\(?You can try|\(try to add|.*--skip-broken|.*\d+% \||\[|-+$)`)
+	// bullet is what stands in front of a line of a list.
+	bullet = regexp.MustCompile(`^\s*(Problem( \d+)?: |- )?`)
+)
 
 // explain turns dnf's failure into an error that says why, in dnf's words.
 func (o *dnfOutput) explain(err error) error {
@@ -272,14 +283,32 @@ func (o *dnfOutput) explain(err error) error {
 		return err
 	}
 	var lines []string
+	said := false
 	for line := range strings.SplitSeq(o.last.String(), "\n") {
+		if !said && reason.MatchString(line) && !strings.HasPrefix(line, "Failed to set locale") {
+			said, lines = true, nil
+		}
 		if !noise.MatchString(line) {
-			lines = append(lines, strings.TrimSpace(line))
+			lines = append(lines, strings.TrimSpace(bullet.ReplaceAllString(line, "")))
 		}
 	}
-	lines = lines[max(len(lines)-12, 0):]
-	return fmt.Errorf("installing packages: %w: %s", err, strings.Join(lines, "; "))
+	if said {
+		lines = lines[:min(len(lines), mostLines)]
+	} else {
+		lines = lines[max(len(lines)-mostLines, 0):]
+	}
+	err = fmt.Errorf("installing packages: %w: %s", err, strings.Join(lines, "; "))
+	if unresolved.MatchString(o.last.String()) {
+		return hint.Wrap(err, "add a repository that has what is missing, or take what needs it out of %%packages")
+	}
+	return err
 }
+
+// mostLines is how many lines of dnf's an error quotes.
+const mostLines = 12
+
+// unresolved is how dnf 5 and dnf 4 say that requirements cannot be met.
+var unresolved = regexp.MustCompile(`(?m)^(Failed to resolve the transaction|\s*Problem( \d+)?: )`)
 
 // Signers returns who signed each package, by its NEVRA.
 func Signers(packages []repo.Fetched) map[rpm.NEVRA]string {

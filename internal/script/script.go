@@ -106,6 +106,8 @@ func (r *Runner) judge(ctx context.Context, s *kickstart.Script, err error, outp
 	}
 	diagnostic := &kickstart.Diagnostic{At: at, Message: err.Error()}
 	switch {
+	case failed && s.ErrorOnFail && strings.Contains(output.String(), "No space left on device"):
+		return hint.Wrap(diagnostic, "scripts may add only so much: say how much with scripts: space in image.yaml or with --script-space")
 	case errors.Is(err, sandbox.ErrTimeout):
 		return hint.Wrap(diagnostic, "if it needs longer, say so with scripts: timeout in image.yaml or with --script-timeout")
 	case !failed || s.ErrorOnFail:
