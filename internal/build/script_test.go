@@ -157,3 +157,19 @@ func TestScriptLeavesProcesses(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 }
+
+// Links that a script leaves behind lead neither the clean-up nor the disk out of the tree.
+func TestScriptLeavesLinks(t *testing.T) {
+	b := newBench(t)
+	host := t.TempDir()
+	if err := os.MkdirAll(host+"/tmp", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(host+"/tmp/mine", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.mustBuild(t, tinyDisk+tinyPackages+"%post --erroronfail\nmv /var /oldvar && ln -s "+host+" /var\nrm -rf /tmp && ln -s "+host+"/tmp /tmp || true\n%end\n")
+	if _, err := os.Stat(host + "/tmp/mine"); err != nil {
+		t.Error(err)
+	}
+}
