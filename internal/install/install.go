@@ -20,7 +20,6 @@ import (
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/repo"
 	"github.com/respin-project/respin/internal/report"
-	"github.com/respin-project/respin/internal/rpm"
 	"github.com/respin-project/respin/internal/sandbox"
 )
 
@@ -309,14 +308,3 @@ const mostLines = 12
 
 // unresolved is how dnf 5 and dnf 4 say that requirements cannot be met.
 var unresolved = regexp.MustCompile(`(?m)^(Failed to resolve the transaction|\s*Problem( \d+)?: )`)
-
-// Signers returns who signed each package, by its NEVRA.
-func Signers(packages []repo.Fetched) map[rpm.NEVRA]string {
-	signers := map[rpm.NEVRA]string{}
-	for _, p := range packages {
-		if p.Signer != nil {
-			signers[p.Package.NEVRA] = p.Signer.Fingerprint
-		}
-	}
-	return signers
-}
