@@ -107,9 +107,15 @@ func (s *session) reaches(t *testing.T, line string) {
 }
 
 // descendants are the processes that came from this one and still run. This
-// process adopts those whose parents are gone.
+// process adopts those whose parents are gone, and buries them: until then some
+// of a dead process's threads may still hold its locks.
 func descendants(t *testing.T) []int {
 	t.Helper()
+	for {
+		if pid, _ := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); pid <= 0 {
+			break
+		}
+	}
 	parents := map[int]int{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range stats {
@@ -120,7 +126,7 @@ func descendants(t *testing.T) []int {
 		// PID (NAME) STATE PPID …; see proc_pid_stat(5).
 		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if parent, err := strconv.Atoi(fields[1]); err == nil && fields[0] != "Z" {
+		if parent, err := strconv.Atoi(fields[1]); err == nil {
 			parents[pid] = parent
 		}
 	}
