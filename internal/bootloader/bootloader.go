@@ -89,14 +89,29 @@ func (l *Loader) Initramfs(ctx context.Context) error {
 	return nil
 }
 
+// read reads a regular file of the tree, through no link that leads out of it.
+func (l *Loader) read(name string) ([]byte, error) {
+	r, err := os.OpenRoot(l.Tree)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	if st, err := r.Stat(name); err != nil {
+		return nil, err
+	} else if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("/%s is no regular file", name)
+	}
+	return r.ReadFile(name)
+}
+
 // copyKernel does what kernel-install would have done in the transaction.
 func (l *Loader) copyKernel(version string) error {
 	for _, f := range []struct {
 		name string
 		mode os.FileMode
 	}{{"vmlinuz", 0o755}, {"System.map", 0o600}, {"config", 0o644}} {
-		data, err := os.ReadFile(filepath.Join(l.Tree, "usr/lib/modules", version, f.name))
-		if os.IsNotExist(err) && f.name != "vmlinuz" {
+		data, err := l.read(filepath.Join("usr/lib/modules", version, f.name))
+		if errors.Is(err, os.ErrNotExist) && f.name != "vmlinuz" {
 			continue
 		} else if err != nil {
 			return err

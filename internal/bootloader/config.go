@@ -1,7 +1,6 @@
 package bootloader
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,7 +15,12 @@ const entryFolder = "boot/loader/entries"
 // there: scriptlets and scripts may have made some that name the builder's own
 // root device.
 func (l *Loader) writeEntries(versions []string) error {
-	if err := os.RemoveAll(filepath.Join(l.Tree, entryFolder)); err != nil {
+	r, err := os.OpenRoot(l.Tree) // /boot may be a link that leads out of the tree
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if err := r.RemoveAll(entryFolder); err != nil {
 		return err
 	}
 	system, class := l.System()
@@ -46,13 +50,12 @@ func (l *Loader) exists(path string) bool {
 // System returns the distribution's name and id from os-release(5).
 func (l *Loader) System() (name, id string) {
 	name, id = "Linux", "linux"
-	f, err := os.Open(filepath.Join(l.Tree, "usr/lib/os-release"))
+	text, err := l.read("usr/lib/os-release")
 	if err != nil {
 		return name, id
 	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		key, value, _ := strings.Cut(lines.Text(), "=")
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		value = strings.Trim(value, `"'`)
 		switch {
 		case value == "":

@@ -15,12 +15,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/respin-project/respin/internal/buildroot"
 	"github.com/respin-project/respin/internal/disk"
 	"github.com/respin-project/respin/internal/fetch"
 	"github.com/respin-project/respin/internal/hint"
+	"github.com/respin-project/respin/internal/install"
 	"github.com/respin-project/respin/internal/kickstart"
 	"github.com/respin-project/respin/internal/lock"
 	"github.com/respin-project/respin/internal/manifest"
@@ -58,6 +60,7 @@ type job struct {
 	date      int64
 	seed      disk.Seed
 	plan      *disk.Plan
+	request   install.Request
 	buildroot *buildroot.Buildroot
 	workspace *sandbox.Workspace
 	room      int64    // how much the workspace holds when no script runs, bytes
@@ -125,7 +128,7 @@ func (j *job) run(ctx context.Context) error {
 	} {
 		fmt.Fprintf(j.log, "== %s (%s)\n", stage.name, report.Seconds(time.Since(begin)))
 		if err := stage.do(ctx); err != nil {
-			return j.onError(ctx, err)
+			return j.onError(ctx, j.adviseRoom(err))
 		}
 	}
 	return nil
@@ -213,16 +216,27 @@ func (b *boundedLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// keepLog leaves the log of a failed build beside where the image would be.
+// keepLog leaves the log of a failed build beside where the image would be, if
+// programs had a chance to write to it.
 func (j *job) keepLog(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return err
-	}
 	kept := filepath.Join(j.Output, j.m.Image.ID()+".failed.log")
-	if os.Rename(filepath.Join(j.folder, logName), kept) != nil {
+	os.Remove(kept) // an earlier build's
+	if ctx.Err() != nil || j.buildroot == nil || os.Rename(filepath.Join(j.folder, logName), kept) != nil {
 		return err
 	}
-	return hint.Wrap(err, "the whole log is in %s", kept)
+	return adviseLast(err, "the whole log is in "+kept)
+}
+
+// adviseLast gives err, or the last of the errors that it joins, a hint.
+func adviseLast(err error, advice string) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return hint.Wrap(err, "%s", advice)
+	}
+	errs := slices.Clone(joined.Unwrap())
+	last := len(errs) - 1
+	errs[last] = adviseLast(errs[last], advice)
+	return errors.Join(errs...)
 }
 
 // publish gives the folder its name.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/respin-project/respin/internal/cache"
+	"github.com/respin-project/respin/internal/cli/clitest"
 	"github.com/respin-project/respin/internal/fetch"
 	"github.com/respin-project/respin/internal/fixture"
 	"github.com/respin-project/respin/internal/kickstart"
@@ -119,19 +120,32 @@ func (b *bench) onlyHas(t *testing.T, names ...string) {
 	}
 }
 
-// fails builds what cannot be built, and checks the error and that nothing but a log is left.
+// fails builds what cannot be built. What img-build would print must hold each
+// of want and stand in docs/errors.md; nothing but a log may be left.
 func (b *bench) fails(t *testing.T, text string, want ...string) {
 	t.Helper()
-	_, err := b.build(t, text)
+	b.refused(t, b.manifest(t, text), want...)
+}
+
+func (b *bench) refused(t *testing.T, m *manifest.Manifest, want ...string) {
+	t.Helper()
+	if err := os.RemoveAll(b.Output); err != nil {
+		t.Fatal(err)
+	}
+	err := b.Build(context.Background(), m)
 	if err == nil {
 		t.Fatal("it was built")
 	}
+	printed := clitest.Printed("img-build", err)
 	for _, w := range want {
-		if !strings.Contains(err.Error(), w) {
-			t.Errorf("error is %v\nwant %q", err, w)
+		if !strings.Contains(printed, w) {
+			t.Errorf("it says\n%swant %q", printed, w)
 		}
 	}
-	b.onlyHas(t, "tiny-43-0.x86_64.failed.log")
+	clitest.Documented(t, printed)
+	if left, _ := os.ReadDir(b.Output); len(left) > 0 {
+		b.onlyHas(t, "tiny-43-0.x86_64.failed.log")
+	}
 }
 
 func TestImage(t *testing.T) {
@@ -203,14 +217,23 @@ func read(t *testing.T, path string) string {
 // extra makes a repository of packages that are made for a test, and returns its folder.
 func extra(t *testing.T, packages ...rpmtest.Package) string {
 	t.Helper()
+	var files [][]byte
+	for _, p := range packages {
+		files = append(files, p.Build())
+	}
+	return extraFiles(t, files...)
+}
+
+// extraFiles is extra with the packages' bytes.
+func extraFiles(t *testing.T, files ...[]byte) string {
+	t.Helper()
 	dir := t.TempDir()
 	var fetched []repo.Fetched
-	for i, p := range packages {
+	for i, data := range files {
 		path := filepath.Join(dir, "Packages", fmt.Sprintf("%d.rpm", i))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		data := p.Build()
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}

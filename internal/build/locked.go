@@ -2,12 +2,14 @@ package build
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/respin-project/respin/internal/cache"
+	"github.com/respin-project/respin/internal/fetch"
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/lock"
 	"github.com/respin-project/respin/internal/manifest"
@@ -112,7 +114,14 @@ func (j *job) fetchLocked(ctx context.Context, list []manifest.Package) ([]repo.
 			Location: j.location(p), Former: p.URL,
 		}
 	}
-	return repo.Fetch(ctx, j.Fetcher, packages)
+	fetched, err := repo.Fetch(ctx, j.Fetcher, packages)
+	if err != nil {
+		err = fmt.Errorf("fetching what the lock lists: %w", err)
+	}
+	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, cache.ErrBadDigest) {
+		err = hint.Wrap(err, "if the repository has dropped it, build without --locked, or with a --repo that keeps old packages")
+	}
+	return fetched, err
 }
 
 // location is where a package was within its repository.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/respin-project/respin/internal/cache"
+	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/install"
 	"github.com/respin-project/respin/internal/kickstart"
 	"github.com/respin-project/respin/internal/report"
@@ -34,18 +35,14 @@ type record struct {
 // install makes the workspace and fills its tree: from the cache, if these
 // packages were installed in this way before, and otherwise with dnf.
 func (j *job) install(ctx context.Context) error {
-	request, err := j.request(ctx)
-	if err != nil {
-		return err
-	}
-	key, err := j.treeKey(request)
+	key, err := j.treeKey(j.request)
 	if err != nil {
 		return err
 	}
 	if entry, ok := j.Fetcher.Cache.Entry("tree", key); ok {
 		return j.unpack(entry)
 	}
-	if err := j.transact(ctx, request); err != nil {
+	if err := j.transact(ctx, j.request); err != nil {
 		return err
 	}
 	_, err = j.Fetcher.Cache.Make(ctx, "tree", key, j.pack)
@@ -172,9 +169,9 @@ func (j *job) unpack(dir string) error {
 	return nil
 }
 
-// request translates %packages, and what the rest of the kickstart needs
+// ask translates %packages, and what the rest of the kickstart needs
 // installed, to dnf's terms. It reports what no repository has.
-func (j *job) request(ctx context.Context) (install.Request, error) {
+func (j *job) ask(ctx context.Context) (install.Request, error) {
 	p := j.ks.Packages
 	q := install.Request{
 		WeakDeps: !p.ExcludeWeakdeps, Docs: !p.ExcludeDocs, Languages: p.InstLangs,
@@ -199,14 +196,14 @@ func (j *job) request(ctx context.Context) (install.Request, error) {
 	for _, g := range j.groups() {
 		specs, err := offer.group(g, p.ExcludedGroups)
 		if err != nil {
-			want("", j.at(g.Name, err))
+			want("", j.at("@"+g.Name, err))
 		}
 		q.Specs = append(q.Specs, specs...)
 	}
 	if p.Environment != "" {
 		specs, err := offer.environment(p.Environment, p.ExcludedGroups)
 		if err != nil {
-			want("", j.at(p.Environment, err))
+			want("", j.at("@^"+p.Environment, err))
 		}
 		q.Specs = append(q.Specs, specs...)
 	}
@@ -234,12 +231,21 @@ func (j *job) groups() []kickstart.Group {
 	return groups
 }
 
-// at gives an error the place of %packages; nil stays nil.
+// at gives an error the place of a line of %packages, or of the section if
+// the name is one that we added; nil stays nil.
 func (j *job) at(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &kickstart.Diagnostic{At: j.ks.Packages.Place, Message: err.Error()}
+	place, ok := j.ks.Packages.Lines[name]
+	if !ok {
+		place = j.ks.Packages.Place
+	}
+	err = &kickstart.Diagnostic{At: place, Message: err.Error()}
+	if j.Lock != nil {
+		return hint.Wrap(err, "a locked build has only what the lock lists: build without --locked to get a new one")
+	}
+	return err
 }
 
 // implied are the packages that a system needs for what the kickstart's

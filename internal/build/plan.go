@@ -67,14 +67,19 @@ func (j *job) decideDate() {
 	j.seed = disk.NewSeed(j.m.Image.ID(), j.m.Kickstart.Digest, fmt.Sprint(j.date))
 }
 
-// prepare plans the disk.
-func (j *job) prepare(context.Context) error {
+// prepare plans the disk and the packages, so that what cannot be had shows
+// before anything large is fetched.
+func (j *job) prepare(ctx context.Context) error {
 	var err error
 	j.plan, err = disk.NewPlan(j.ks, disk.Options{Arch: j.m.Image.Arch, Size: j.DiskSize, Seed: j.seed})
 	if err != nil {
 		return err
 	}
-	return j.loader().Check()
+	if err := j.loader().Check(); err != nil {
+		return err
+	}
+	j.request, err = j.ask(ctx)
+	return err
 }
 
 func (j *job) loader() *bootloader.Loader {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,8 +91,11 @@ func (j *job) include(k *manifest.Kickstart) (*manifest.Kickstart, error) {
 			continue
 		}
 		made, err := j.readMade(fields[1])
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errors.New("no script made it")
+		}
 		if err != nil {
-			return nil, &kickstart.Diagnostic{At: kickstart.Place{File: file, Line: number, Column: 1}, Message: fmt.Sprintf("%%include %s: no script made it: %v", fields[1], err)}
+			return nil, &kickstart.Diagnostic{At: kickstart.Place{File: file, Line: number, Column: 1}, Message: fmt.Sprintf("%%include %s: %v", fields[1], err)}
 		}
 		i := 0
 		for line := range strings.Lines(made + "\n") {
@@ -114,6 +118,11 @@ func (j *job) readMade(name string) (string, error) {
 		return "", err
 	}
 	defer r.Close()
+	if st, err := r.Stat(inside); err != nil {
+		return "", err
+	} else if !st.Mode().IsRegular() {
+		return "", errors.New("it is no regular file")
+	}
 	f, err := r.Open(inside)
 	if err != nil {
 		return "", err

@@ -41,6 +41,11 @@ func (j *job) packages(ctx context.Context) ([]manifest.Package, error) {
 	var all []manifest.Package
 	for line := range strings.Lines(out.String()) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		for i := range f {
+			if f[i] == "(none)" {
+				f[i] = "" // rpm's word for a tag that is not there
+			}
+		}
 		if len(f) != 8 {
 			return nil, fmt.Errorf("reading the image's RPM database: %q is not what was asked for", line)
 		}
@@ -48,7 +53,7 @@ func (j *job) packages(ctx context.Context) ([]manifest.Package, error) {
 			continue // a key, not a package
 		}
 		epoch, err1 := strconv.Atoi(f[1])
-		size, err2 := strconv.ParseInt(f[5], 10, 64)
+		size, err2 := strconv.ParseInt(cmp.Or(f[5], "0"), 10, 64)
 		if err := errors.Join(err1, err2); err != nil {
 			return nil, fmt.Errorf("reading the image's RPM database: %w", err)
 		}

@@ -2,7 +2,6 @@ package build
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -115,7 +114,7 @@ rm /zeros
 	if m.Build.TreeBytes > 100<<20 {
 		t.Errorf("the tree has %d bytes", m.Build.TreeBytes)
 	}
-	b.fails2(t, tinyDisk+tinyPackages+"%post --erroronfail\ndd if=/dev/zero of=/zeros bs=1M\n%end\n", "No space left on device")
+	b.fails(t, tinyDisk+tinyPackages+"%post --erroronfail\ndd if=/dev/zero of=/zeros bs=1M\n%end\n", "No space left on device")
 }
 
 // What scripts written for the installer do to the disk is taken for what it means.
@@ -144,15 +143,33 @@ grep -q "$(cat /uuid)" /etc/fstab
 	if sector[446] != 0x80 {
 		t.Errorf("the protective MBR is not marked active: %#x", sector[446])
 	}
-	b.fails2(t, tinyDisk+tinyPackages+"%post\nparted -s /dev/vda mkpart primary 1MiB 2MiB\n%end\n",
+	b.fails(t, tinyDisk+tinyPackages+"%post\nparted -s /dev/vda mkpart primary 1MiB 2MiB\n%end\n",
 		`%post: "parted -s /dev/vda mkpart primary 1MiB 2MiB" cannot be honoured`)
 }
 
-// fails2 is fails where an image was built before.
-func (b *bench) fails2(t *testing.T, text string, want ...string) {
-	t.Helper()
-	if err := os.RemoveAll(filepath.Join(b.Output, "tiny-43-0.x86_64")); err != nil {
+// What a script starts and leaves behind ends with it, and does not hold the build up.
+func TestScriptLeavesProcesses(t *testing.T) {
+	b := newBench(t)
+	b.Scripts.Timeout = manifest.Duration(time.Minute)
+	begin := time.Now()
+	b.mustBuild(t, tinyDisk+tinyPackages+"%post --erroronfail\n(trap '' HUP TERM INT; while :; do sleep 1; done) &\nsetsid sleep 1000 &\n%end\n")
+	if took := time.Since(begin); took > 50*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// Links that a script leaves behind lead neither the clean-up nor the disk out of the tree.
+func TestScriptLeavesLinks(t *testing.T) {
+	b := newBench(t)
+	host := t.TempDir()
+	if err := os.MkdirAll(host+"/tmp", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	b.fails(t, text, want...)
+	if err := os.WriteFile(host+"/tmp/mine", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.mustBuild(t, tinyDisk+tinyPackages+"%post --erroronfail\nmv /var /oldvar && ln -s "+host+" /var\nrm -rf /tmp && ln -s "+host+"/tmp /tmp || true\n%end\n")
+	if _, err := os.Stat(host + "/tmp/mine"); err != nil {
+		t.Error(err)
+	}
 }

@@ -21,6 +21,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -89,7 +90,7 @@ func start(doc string, run Func) int {
 	env.Flags.SetOutput(io.Discard)
 	err := run(ctx, env)
 	env.Report.Close()
-	if ctx.Err() != nil && err != nil {
+	if ctx.Err() != nil && err != nil && err.Error() != "" { // without words, another process said it
 		err = errors.New("interrupted")
 	}
 	return env.exit(err)
@@ -127,7 +128,7 @@ func (e *Env) exit(err error) int {
 			e.Report.Error(at, "%s", text)
 		}
 		for _, h := range hint.Of(err) {
-			e.Report.Printf("hint: %s", h)
+			e.Report.Hint(h)
 		}
 		code = worse(code, exitCode(err))
 	}
@@ -219,6 +220,9 @@ func (e *Env) Parse() ([]string, error) {
 	return arguments, nil
 }
 
+// oneDash is how package flag names a flag in its errors.
+var oneDash = regexp.MustCompile(`^(invalid (?:boolean )?value .* for (?:flag )?|flag needs an argument: )-(\w)`)
+
 func (e *Env) usage(err error) error {
 	if errors.Is(err, flag.ErrHelp) {
 		io.WriteString(e.Stdout, Manual(e.doc))
@@ -227,7 +231,8 @@ func (e *Env) usage(err error) error {
 	const unknown = "flag provided but not defined: -"
 	name, ok := strings.CutPrefix(err.Error(), unknown)
 	if !ok {
-		return hint.Wrap(Usagef("%w", err), "%s -h explains the flags", e.Name)
+		text := oneDash.ReplaceAllString(err.Error(), "$1--$2") // as the manual writes flags
+		return hint.Wrap(Usagef("%s", text), "%s -h explains the flags", e.Name)
 	}
 	var names []string
 	e.Flags.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })

@@ -175,7 +175,7 @@ func (p *planner) part(c *kickstart.Command) {
 	default:
 		p.fail(c.Place, "part: %q is no mount point", target)
 	}
-	if r.FS != nil && formats[fs.Type] == nil {
+	if r.FS != nil && formats[fs.Type] == nil && (fs.Type != "" || strings.HasPrefix(target, "/")) {
 		p.fail(c.Place, "part: file system %q is not supported: use ext4, xfs, btrfs, vfat or swap", fs.Type)
 	}
 	if r.Size <= 0 {

@@ -40,7 +40,16 @@ func (p *Plan) split(root, work string) (map[int]string, error) {
 			}
 		}
 	}
+	inside, err := os.OpenRoot(root)
+	if err != nil {
+		return nil, err
+	}
+	defer inside.Close()
 	for _, m := range slices.Backward(p.mountPoints()) {
+		// A script may have made a link of what a mount point is in.
+		if err := inside.MkdirAll("."+filepath.Dir(m.Path), 0o755); err != nil {
+			return nil, fmt.Errorf("making the mount point %s: %w", m.Path, err)
+		}
 		to := tops[m.Partition.Number]
 		if m.Subvolume != nil {
 			to = filepath.Join(to, m.Subvolume.Name)

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/hint"
+	"golang.org/x/sys/unix"
 )
 
 var (
@@ -22,10 +24,17 @@ var (
 
 // advise adds what can be done about an error.
 func advise(err error) error {
-	if errors.Is(err, ErrOffline) {
+	switch {
+	case errors.Is(err, ErrOffline):
 		return hint.Wrap(err, "build once without --offline, with the same cache")
+	case errors.Is(err, unix.ENOSPC):
+		return err // no other server helps
+	case errors.Is(err, cache.ErrBadDigest):
+		return hint.Wrap(err, "the server has something else than what was promised: try again later, or take another mirror")
+	case errors.Is(err, ErrNotFound):
+		return hint.Wrap(err, "check the address; if it was right a while ago, the repository has moved on: try again, or take another mirror")
 	}
-	return err
+	return hint.Wrap(err, "check the address and the network, or take another mirror")
 }
 
 // temporary marks an error that may pass.

@@ -6,6 +6,7 @@ package hint
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 type hinted struct {
@@ -26,7 +27,8 @@ func Wrap(err error, format string, args ...any) error {
 	return &hinted{err, fmt.Sprintf(format, args...)}
 }
 
-// Of returns the hints of err's chain, the outermost first.
+// Of returns the hints of err's chain, the innermost first: it is nearest to
+// what went wrong.
 // It does not look into joined errors: each of those is reported by itself.
 func Of(err error) []string {
 	var texts []string
@@ -41,5 +43,6 @@ func Of(err error) []string {
 		texts = append(texts, h.Hint())
 		err = errors.Unwrap(h)
 	}
+	slices.Reverse(texts)
 	return texts
 }

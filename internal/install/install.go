@@ -5,21 +5,16 @@
 package install
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/respin-project/respin/internal/fetch"
 	"github.com/respin-project/respin/internal/repo"
 	"github.com/respin-project/respin/internal/report"
-	"github.com/respin-project/respin/internal/rpm"
 	"github.com/respin-project/respin/internal/sandbox"
 )
 
@@ -81,7 +76,10 @@ func (in *Installer) Install(ctx context.Context, q Request) ([]repo.Fetched, er
 		Stdout:   output, Stderr: output,
 	}
 	if err := cmd.Run(ctx); err != nil {
-		return nil, errors.Join(server.err(), output.explain(err))
+		if served := server.err(); served != nil {
+			return nil, served // dnf only knows that something could not be downloaded
+		}
+		return nil, output.explain(err)
 	}
 	task.Done()
 	return server.served(), server.err()
@@ -216,83 +214,4 @@ func (in *Installer) arguments(q Request) []string {
 		return args
 	}
 	return append(args, q.Specs...)
-}
-
-// dnfOutput passes dnf's output to the log, shows its progress, and remembers
-// the end of it for an error message.
-type dnfOutput struct {
-	log  io.Writer
-	task *report.Task
-	last sandbox.Tail
-	line []byte
-}
-
-// How dnf5 ("[12/240] Installing bash…") and dnf 4 ("Installing : bash… 12/240") tell their progress.
-var (
-	progress5 = regexp.MustCompile(`^\[\s*(\d+)/(\d+)\]\s+(?:Installing\s+)?(\S+)`)
-	progress4 = regexp.MustCompile(`^\s*Installing\s*:\s*(\S+)\s+(\d+)/(\d+)`)
-)
-
-// longestLine bounds what is kept of a line that does not end, bytes.
-const longestLine = 64 << 10
-
-func (o *dnfOutput) Write(p []byte) (int, error) {
-	o.last.Write(p)
-	o.line = append(o.line, p...)
-	for {
-		i := bytes.IndexAny(o.line, "\n\r")
-		if i < 0 {
-			break
-		}
-		o.show(string(o.line[:i]))
-		o.line = o.line[i+1:]
-	}
-	if len(o.line) > longestLine {
-		o.line = nil
-	}
-	return o.log.Write(p)
-}
-
-func (o *dnfOutput) show(line string) {
-	var done, total, name string
-	if m := progress5.FindStringSubmatch(line); m != nil {
-		done, total, name = m[1], m[2], m[3]
-	} else if m := progress4.FindStringSubmatch(line); m != nil {
-		name, done, total = m[1], m[2], m[3]
-	} else {
-		return
-	}
-	d, _ := strconv.ParseInt(done, 10, 64)
-	t, _ := strconv.ParseInt(total, 10, 64)
-	o.task.Set(d, t)
-	o.task.Doing(name)
-}
-
-// noise are lines of dnf that say nothing about what went wrong.
-var noise = regexp.MustCompile(`^(\s*$|Updating and loading|Repositories loaded|Last metadata|Transaction |Is this ok|Total |Dependencies resolved|Complete|You can try|\[)`)
-
-// explain turns dnf's failure into an error that says why, in dnf's words.
-func (o *dnfOutput) explain(err error) error {
-	if _, ok := errors.AsType[*sandbox.ExitError](err); !ok {
-		return err
-	}
-	var lines []string
-	for line := range strings.SplitSeq(o.last.String(), "\n") {
-		if !noise.MatchString(line) {
-			lines = append(lines, strings.TrimSpace(line))
-		}
-	}
-	lines = lines[max(len(lines)-12, 0):]
-	return fmt.Errorf("installing packages: %w: %s", err, strings.Join(lines, "; "))
-}
-
-// Signers returns who signed each package, by its NEVRA.
-func Signers(packages []repo.Fetched) map[rpm.NEVRA]string {
-	signers := map[rpm.NEVRA]string{}
-	for _, p := range packages {
-		if p.Signer != nil {
-			signers[p.Package.NEVRA] = p.Signer.Fingerprint
-		}
-	}
-	return signers
 }

@@ -94,7 +94,8 @@ type Packages struct {
 	Timeout         int      // of a download, in seconds; 0 if not given
 	Retries         int      // of a download; 0 if not given
 
-	Place // of the first section's header
+	Lines map[string]Place // of what is selected, by name: "bash", "@core", "@^server"
+	Place                  // of the first section's header
 }
 
 // A Group of packages, as the repository's comps file defines it.

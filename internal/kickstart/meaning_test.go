@@ -58,7 +58,7 @@ func meaningOf(k *Kickstart) meaning {
 	}
 	if k.Packages != nil {
 		m.Packages = *k.Packages
-		m.Packages.Place = Place{}
+		m.Packages.Place, m.Packages.Lines = Place{}, nil
 	}
 	for _, s := range k.Scripts {
 		c := *s

@@ -148,7 +148,7 @@ kernel
 		IgnoreMissing:  true,
 		Retries:        3,
 	}
-	if diff := cmp.Diff(want, k.Packages, cmpopts.IgnoreTypes(Place{})); diff != "" {
+	if diff := cmp.Diff(want, k.Packages, cmpopts.IgnoreTypes(Place{}, map[string]Place{})); diff != "" {
 		t.Error(diff)
 	}
 	for text, want := range map[string][]string{

@@ -54,6 +54,7 @@ func (s *selection) add(f *findings, text string, at Place) {
 		f.fail(at, "%q names no package and no group", entry)
 	case isEnvironment && !excluded:
 		s.Environment = environment
+		s.Lines["@^"+environment] = at
 	case isEnvironment && environment == s.Environment:
 		s.Environment = ""
 	case isEnvironment:
@@ -70,6 +71,7 @@ func (s *selection) add(f *findings, text string, at Place) {
 			f.warn(at, "%q is taken for one package: write one on each line", name)
 		}
 		s.names[name] = true
+		s.Lines[name] = at
 		delete(s.excluded, name)
 	}
 }
@@ -99,6 +101,7 @@ func (s *selection) group(f *findings, text string, at Place) {
 	}
 	if !slices.ContainsFunc(s.Groups, func(other Group) bool { return other.Name == g.Name }) {
 		s.Groups = append(s.Groups, g)
+		s.Lines["@"+g.Name] = at
 	}
 }
 

@@ -91,7 +91,7 @@ func (p *parser) sectionNames() []string {
 
 func (p *parser) packages(header *Command, body []line) {
 	if p.selection == nil {
-		p.selection = &selection{&Packages{Place: header.Place}, map[string]bool{}, map[string]bool{}}
+		p.selection = &selection{&Packages{Place: header.Place, Lines: map[string]Place{}}, map[string]bool{}, map[string]bool{}}
 	}
 	p.selection.header(header)
 	for i, l := range body {

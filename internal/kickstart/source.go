@@ -3,6 +3,7 @@ package kickstart
 import (
 	"cmp"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -112,22 +113,24 @@ func (e *expansion) open(path string) (io.ReadCloser, error) { return os.Open(pa
 
 const fetchTimeout = 30 * time.Second
 
-func (e *expansion) fetch(url string) (io.ReadCloser, error) {
+func (e *expansion) fetch(address string) (io.ReadCloser, error) {
 	client := e.Client
 	if client == nil {
 		client = &http.Client{Timeout: fetchTimeout}
 	}
-	request, err := http.NewRequestWithContext(e.ctx, http.MethodGet, e.secret(url), nil)
+	request, err := http.NewRequestWithContext(e.ctx, http.MethodGet, e.secret(address), nil)
 	if err != nil {
 		return nil, err
 	}
 	response, err := client.Do(request)
-	if err != nil {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return nil, e.Err // without the URL, which the caller names
+	} else if err != nil {
 		return nil, err
 	}
 	if response.StatusCode != http.StatusOK {
 		response.Body.Close()
-		return nil, fmt.Errorf("fetching %s: the server says %s", url, response.Status)
+		return nil, fmt.Errorf("fetching %s: the server says %s", address, response.Status)
 	}
 	return response.Body, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/respin-project/respin/internal/hint"
 	"io"
 	"os"
 	"path/filepath"
@@ -44,7 +45,11 @@ func (r *Reader) Read() (*Manifest, error) {
 	if err := r.dec.Decode(&raw); err == io.EOF {
 		return nil, io.EOF
 	} else if err != nil {
-		return nil, fmt.Errorf("reading manifest %d of %s: %w", r.count, r.name, err)
+		err = fmt.Errorf("reading manifest %d of %s: %w", r.count, r.name, err)
+		if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+			err = hint.Wrap(err, "it takes manifests, which ks-render writes")
+		}
+		return nil, err
 	}
 	m := new(Manifest)
 	if err := m.UnmarshalJSON(raw); err != nil {

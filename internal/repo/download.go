@@ -43,7 +43,11 @@ func Fetch(ctx context.Context, f *fetch.Fetcher, packages []*Package) ([]Fetche
 	err := f.All(ctx, title, files, func(i int, path string) error {
 		signer, err := packages[i].verify(f.Cache, path)
 		if err != nil {
-			return advise(packages[i].Snapshot.errorf("verifying "+files[i].Name, err))
+			doing := "verifying " + files[i].Name
+			if _, named := errors.AsType[*rpm.SignatureError](err); named {
+				doing = ""
+			}
+			return advise(packages[i].Snapshot.errorf(doing, err))
 		}
 		all[i] = Fetched{packages[i], path, files[i].URLs[0], signer}
 		return nil
@@ -56,8 +60,17 @@ func Fetch(ctx context.Context, f *fetch.Fetcher, packages []*Package) ([]Fetche
 
 // advise adds what can be done about a package that is not trusted.
 func advise(err error) error {
-	if e, ok := errors.AsType[*rpm.SignatureError](err); ok && e.Problem == rpm.NoKey {
-		return hint.Wrap(err, "if you trust key %s, add it with its fingerprint to the keys of this repository", e.KeyID)
+	e, ok := errors.AsType[*rpm.SignatureError](err)
+	if !ok {
+		return err
+	}
+	switch e.Problem {
+	case rpm.NoKey:
+		return hint.Wrap(err, "if you trust key %s, name it with its fingerprint under keys in image.yaml, or give it with --key FILE", e.KeyID)
+	case rpm.Unsigned:
+		return hint.Wrap(err, "have the repository's owner sign it; --insecure-no-signatures would take it, and anything else, unseen")
+	case rpm.BadDigest, rpm.BadSignature:
+		return hint.Wrap(err, "somebody changed or damaged it after it was signed: take another mirror, and tell the repository's owner")
 	}
 	return err
 }

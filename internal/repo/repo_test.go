@@ -389,7 +389,7 @@ func TestFetchRefuses(t *testing.T) {
 		change   func(t *testing.T, dir string)
 		want     string
 	}{
-		"unsigned":  {packages(func(p *rpmtest.Package) { p.Key = nil }), trust(t, signer()), nil, `repository "test": verifying hello-2.0-1.noarch: hello-2.0-1.noarch is not signed`},
+		"unsigned":  {packages(func(p *rpmtest.Package) { p.Key = nil }), trust(t, signer()), nil, `repository "test": hello-2.0-1.noarch is not signed`},
 		"other key": {packages(func(p *rpmtest.Package) { p.Key = other }), trust(t, signer()), nil, "is signed by an unknown key (key id " + other.Fingerprint()[24:] + ")"},
 		"nobody":    {packages(func(p *rpmtest.Package) {}), &rpm.Keyring{}, nil, "is signed by an unknown key"},
 		"tampered, but the metadata agrees": {packages(func(p *rpmtest.Package) {

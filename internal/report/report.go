@@ -70,6 +70,16 @@ func (r *Report) Printf(format string, args ...any) {
 	}
 }
 
+// Hint writes what can be done about an error that was just written.
+func (r *Report) Hint(text string) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.print("hint: " + text)
+}
+
 // print writes each line of text behind the command's name. The caller holds mu.
 //
 // The name in front is also what keeps text that others wrote, such as a

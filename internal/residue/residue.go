@@ -55,10 +55,8 @@ func Remove(ctx context.Context, tree, tools string) error {
 			}
 		}
 	}
-	for _, dir := range emptied {
-		if err := empty(filepath.Join(tree, dir)); err != nil {
-			return err
-		}
+	if err := emptyAll(tree); err != nil {
+		return err
 	}
 	if err := forgetMachine(tree); err != nil {
 		return err
@@ -84,18 +82,26 @@ func removeOwn(tree, path string) error {
 	return r.RemoveAll(name)
 }
 
-func empty(dir string) error {
-	st, err := os.Lstat(dir)
-	if err != nil || !st.IsDir() {
-		return nil // missing, or a link to where it is emptied
-	}
-	entries, err := os.ReadDir(dir)
+// emptyAll empties the folders of emptied. A script may have made links of
+// them or of what they are in: nothing outside the tree is touched.
+func emptyAll(tree string) error {
+	r, err := os.OpenRoot(tree)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+	defer r.Close()
+	for _, dir := range emptied {
+		if st, err := r.Lstat(dir); err != nil || !st.IsDir() {
+			continue // missing, a link to where it is emptied, or out of the tree
+		}
+		entries, err := fs.ReadDir(r.FS(), dir)
+		if err != nil {
 			return err
+		}
+		for _, e := range entries {
+			if err := r.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

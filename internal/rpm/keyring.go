@@ -106,6 +106,8 @@ func parseKeys(data []byte) ([]*Key, error) {
 		p, err := r.Next()
 		if err == io.EOF {
 			break
+		} else if err != nil && len(keys) == 0 {
+			return nil, hint.Wrap(fmt.Errorf("reading keys: it is no OpenPGP key: %w", err), "give a public key, armored or binary, as gpg --export writes it")
 		} else if err != nil {
 			return nil, fmt.Errorf("reading keys: %w", err)
 		}

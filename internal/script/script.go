@@ -24,6 +24,7 @@ import (
 	"github.com/respin-project/respin/internal/kickstart"
 	"github.com/respin-project/respin/internal/report"
 	"github.com/respin-project/respin/internal/sandbox"
+	"golang.org/x/sys/unix"
 )
 
 // DefaultTimeout is how long a script may run unless the spec says otherwise.
@@ -34,7 +35,7 @@ type Runner struct {
 	Tree      string // the installed root tree
 	Buildroot string // where scripts run that do not run in the tree
 	Plan      *disk.Plan
-	Work      string // an empty folder, for the script and the stand-ins
+	Work      string // a folder for the script and the stand-ins; made anew for each script
 	Temp      string // /tmp of the scripts that do not run in the tree: they leave things there for each other
 	Date      int64  // SOURCE_DATE_EPOCH
 	Timeout   time.Duration
@@ -106,6 +107,8 @@ func (r *Runner) judge(ctx context.Context, s *kickstart.Script, err error, outp
 	}
 	diagnostic := &kickstart.Diagnostic{At: at, Message: err.Error()}
 	switch {
+	case failed && s.ErrorOnFail && strings.Contains(output.String(), "No space left on device"):
+		return hint.Wrap(diagnostic, "scripts may add only so much: say how much with scripts: space in image.yaml or with --script-space")
 	case errors.Is(err, sandbox.ErrTimeout):
 		return hint.Wrap(diagnostic, "if it needs longer, say so with scripts: timeout in image.yaml or with --script-timeout")
 	case !failed || s.ErrorOnFail:
@@ -211,7 +214,8 @@ func (r *Runner) openLog(s *kickstart.Script) (io.WriteCloser, error) {
 	if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return nil, err
 	}
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	// Not blocking: a pipe in its place would have no reader.
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -18,8 +18,13 @@ var shims = []string{"grub2-install", "grub-install", "grub2-probe", "grub-probe
 //go:embed shim.sh
 var shim string
 
-// prepare puts the stand-ins and what they answer with into Work.
+// prepare puts the stand-ins and what they answer with into Work, which it
+// makes anew: the script before could write there, and may have made links to
+// files of the host of what is written and mounted now.
 func (r *Runner) prepare() error {
+	if err := os.RemoveAll(r.Work); err != nil {
+		return err
+	}
 	bin := filepath.Join(r.Work, "bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return err
@@ -81,11 +86,28 @@ func (r *Runner) standIns() []sandbox.Mount {
 	return mounts
 }
 
+// requests reads what the stand-ins noted, if it is still the file that it was.
+func (r *Runner) requests() ([]byte, error) {
+	root, err := os.OpenRoot(r.Work)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	st, err := root.Lstat("requests")
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() || st.Size() > maxLog {
+		return nil, fmt.Errorf("%s/requests was replaced", folder)
+	}
+	return root.ReadFile("requests")
+}
+
 // heed honours what a script asked of the disk, which exists only later.
 func (r *Runner) heed(s *kickstart.Script) error {
-	text, err := os.ReadFile(filepath.Join(r.Work, "requests"))
+	text, err := r.requests()
 	if err != nil {
-		return err
+		return &kickstart.Diagnostic{At: s.Place, Message: fmt.Sprintf("%%%s: reading what it asked of the disk: %v", s.Kind, err)}
 	}
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\x1f")

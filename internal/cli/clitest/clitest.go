@@ -11,7 +11,8 @@ import (
 
 // Commands are the additional commands of the scripts.
 var Commands = map[string]func(*testscript.TestScript, bool, []string){
-	"exits": exits,
+	"exits":      exits,
+	"documented": documented,
 }
 
 // exits CODE PROGRAM [ARG...] runs a program that must end with that exit code.

@@ -127,6 +127,7 @@ func (p *Package) header(payload []byte) *Header {
 	if p.Epoch != 0 {
 		h.Int32(1003, uint32(p.Epoch))
 	}
+	h.String(1021, "linux")
 	h.String(1022, p.Arch)
 	h.String(1044, fmt.Sprintf("%s-%s-%s.src.rpm", p.Name, p.Version, p.Release))
 	if len(p.Files) > 0 {
