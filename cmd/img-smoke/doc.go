@@ -48,6 +48,13 @@ logs/smoke-FIRMWARE, or beside a plain file in FILE.smoke-FIRMWARE.
 	--quiet          print warnings and errors only
 	--version        print the version
 
+Environment:
+
+	TMPDIR        the folder for what guests write to their disks, and for packed
+	              disks; /var/tmp if not set
+	RESPIN_CACHE  the folder that remembers whether KVM works here; by default
+	              respin in $XDG_CACHE_HOME or ~/.cache
+
 docs/smoke.md lists the checks, the causes and how each is recognised.
 
 Examples:

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/cli"
 	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/qemu"
@@ -156,11 +157,9 @@ func (o *options) files(ctx context.Context, env *cli.Env, t *smoke.Tester, file
 
 // cacheFolder is the folder for what is known of this machine; empty if the user has no cache.
 func cacheFolder() string {
-	if dir := os.Getenv("RESPIN_CACHE"); dir != "" {
-		return filepath.Join(dir, "qemu")
+	dir, err := cache.Dir(os.Getenv)
+	if err != nil {
+		return ""
 	}
-	if dir, err := os.UserCacheDir(); err == nil {
-		return filepath.Join(dir, "respin", "qemu")
-	}
-	return ""
+	return filepath.Join(dir, "qemu")
 }

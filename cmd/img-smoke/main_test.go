@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	commands := map[string]func(*testscript.TestScript, bool, []string){"disk": disk, "image": image}
+	commands := map[string]func(*testscript.TestScript, bool, []string){"disk": disk, "guest": guest, "image": image}
 	for name, fn := range clitest.Commands {
 		commands[name] = fn
 	}
@@ -42,6 +42,8 @@ func condition(name string) (bool, error) {
 			}
 		}
 		return false, nil
+	case "guests":
+		return os.Getenv("RESPIN_GUESTS") != "", nil
 	case "amd64-host":
 		text, err := exec.Command("uname", "-m").Output()
 		return strings.TrimSpace(string(text)) == "x86_64", err
@@ -64,6 +66,12 @@ func disk(ts *testscript.TestScript, _ bool, args []string) {
 		content = endless()
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[len(args)-1]), content, 0o644))
+}
+
+// guest NAME FILE copies the disk of a guest that scripts/guests made.
+func guest(ts *testscript.TestScript, _ bool, args []string) {
+	from := filepath.Join(os.Getenv("RESPIN_GUESTS"), args[0]+".raw")
+	ts.Check(exec.Command("cp", "--sparse=always", from, ts.MkAbs(args[1])).Run())
 }
 
 // image FOLDER NAME FORMAT [SMOKE] writes NAME.json, a stream's manifest of an image in FOLDER

@@ -146,7 +146,8 @@ func TestSpecTests(t *testing.T) {
 		out  output
 		want string
 	}{
-		{"passes", manifest.SmokeTest{Name: "x", Stdout: "^42$"}, output{stdout: "42"}, ""},
+		{"passes", manifest.SmokeTest{Name: "x", Stdout: "^42$"}, output{stdout: "42\n"}, ""},
+		{"fails without a word", manifest.SmokeTest{Name: "x"}, output{exit: 7}, `test "x": exit status 7 instead of 0`},
 		{"expects to fail", manifest.SmokeTest{Name: "x", Exit: 1}, output{exit: 1}, ""},
 		{"fails", manifest.SmokeTest{Name: "x"}, output{exit: 2, stderr: "it\nbroke\n"}, `test "x": exit status 2 instead of 0: broke`},
 		{"prints something else", manifest.SmokeTest{Name: "x", Stdout: "^42$"}, output{stdout: "43\n"}, `test "x": it printed "43", which does not match "^42$"`},

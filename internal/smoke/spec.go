@@ -37,10 +37,15 @@ func specTests(tests []manifest.SmokeTest) []check {
 	return all
 }
 
-// judgeTest compares what a test's command did with what it was to do.
+// judgeTest compares what a test's command did with what it was to do. As in a
+// shell's $(…), newlines at the end of the output do not count.
 func judgeTest(t manifest.SmokeTest, out output) error {
 	if out.exit != t.Exit {
-		return fmt.Errorf("test %q: exit status %d instead of %d: %s", t.Name, out.exit, t.Exit, lastLine(out.stdout+"\n"+out.stderr))
+		err := fmt.Errorf("test %q: exit status %d instead of %d", t.Name, out.exit, t.Exit)
+		if said := lastLine(out.stdout + "\n" + out.stderr); said != "" {
+			err = fmt.Errorf("%w: %s", err, said)
+		}
+		return err
 	}
 	if t.Stdout == "" {
 		return nil
@@ -49,7 +54,7 @@ func judgeTest(t manifest.SmokeTest, out output) error {
 	if err != nil {
 		return fmt.Errorf("test %q: %w", t.Name, err)
 	}
-	if !pattern.MatchString(out.stdout) {
+	if !pattern.MatchString(strings.TrimRight(out.stdout, "\n")) {
 		return fmt.Errorf("test %q: it printed %q, which does not match %q", t.Name, brief(out.stdout), t.Stdout)
 	}
 	return nil
