@@ -42,7 +42,7 @@ func (t *Tester) host(ctx context.Context, arch string) (*host, error) {
 
 // machine is the one that the image is booted on first.
 func (t *Tester) machine(h *host, image *Image, firmware string) (qemu.Machine, error) {
-	m := qemu.Machine{Emulator: h.emulator, Accelerator: h.accelerator, Level: image.Level, CPUs: t.CPUs, Memory: t.Memory}
+	m := qemu.Machine{Emulator: h.emulator, Accelerator: h.accelerator, CPUs: t.CPUs, Memory: t.Memory}
 	if m.CPUs == 0 {
 		m.CPUs = 2
 		if m.Accelerator == qemu.TCG {

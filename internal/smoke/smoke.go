@@ -59,7 +59,6 @@ type Image struct {
 	Smoke     manifest.Smoke // what the spec says about testing it
 	Kickstart string         // text of the kickstart that it was made from; empty if not known
 	Packages  int            // in its RPM database; 0 if not known
-	Level     int            // x86-64 microarchitecture level that it needs; 0 if not known
 	Bundle    string         // folder for what a failed test leaves; the firmware's name is put behind it
 }
 

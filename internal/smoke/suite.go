@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -54,7 +52,7 @@ func (t *Tester) Manifest(ctx context.Context, m *manifest.Manifest) error {
 		image.Smoke = m.Spec.Smoke
 	}
 	if m.Kickstart != nil {
-		image.Kickstart, image.Level = m.Kickstart.Text, level(m.Kickstart.Syntax)
+		image.Kickstart = m.Kickstart.Text
 	}
 	if m.Build != nil {
 		image.Packages = len(m.Build.Packages)
@@ -78,23 +76,6 @@ func merge(earlier, tests []manifest.Test) []manifest.Test {
 		return slices.ContainsFunc(tests, func(t manifest.Test) bool { return t.Firmware == e.Firmware && t.Artifact == e.Artifact })
 	})
 	return append(kept, tests...)
-}
-
-var rhel = regexp.MustCompile(`^RHEL(\d+)$`)
-
-// level is the microarchitecture level that the system with this kickstart syntax is compiled for.
-func level(syntax string) int {
-	m := rhel.FindStringSubmatch(syntax)
-	if m == nil {
-		return 1
-	}
-	switch release, _ := strconv.Atoi(m[1]); {
-	case release >= 10:
-		return 3
-	case release == 9:
-		return 2
-	}
-	return 1
 }
 
 // File tests the disk image in a plain file. What a failed test leaves goes

@@ -73,14 +73,6 @@ func TestUsers(t *testing.T) {
 	}
 }
 
-func TestLevel(t *testing.T) {
-	for syntax, want := range map[string]int{"F43": 1, "RHEL8": 1, "RHEL9": 2, "RHEL10": 3, "": 1} {
-		if got := level(syntax); got != want {
-			t.Errorf("%q: level %d, want %d", syntax, got, want)
-		}
-	}
-}
-
 // A bundle appears whole in the place of an earlier one.
 func TestBundle(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "logs", "smoke-bios")
