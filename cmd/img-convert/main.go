@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/respin-project/respin/internal/cli"
 	"github.com/respin-project/respin/internal/convert"
@@ -34,7 +35,12 @@ func (o *options) define(fs *flag.FlagSet) {
 	fs.StringVar(&o.arch, "arch", "", "the disk's architecture")
 }
 
+// memory is from where on the garbage collector works harder, in bytes. What is
+// really in use never comes near, but an xz encoder in Go leaves much behind.
+const memory = 256 << 20
+
 func run(ctx context.Context, env *cli.Env) error {
+	debug.SetMemoryLimit(memory)
 	var o options
 	o.define(env.Flags)
 	args, err := env.Parse()

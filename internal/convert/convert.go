@@ -7,11 +7,9 @@ package convert
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"runtime"
 
 	"github.com/respin-project/respin/internal/block"
-	"github.com/respin-project/respin/internal/gce"
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/report"
@@ -57,87 +55,6 @@ type run struct {
 	*Job
 	outputs []*output
 	disk    *digest // of the disk; nil if nobody needs it
-}
-
-// An output is a file to be made.
-type output struct {
-	Format
-	file     *file
-	wrapper  wrapper
-	task     *report.Task
-	artifact manifest.Artifact
-}
-
-// prepare looks for what stands in the way before any work is done, and creates the files.
-func (r *run) prepare() error {
-	data, err := r.survey()
-	if err != nil {
-		return err
-	}
-	if err := checkSpace(r.Folder, r.Formats, r.Disk.size, data); err != nil {
-		return err
-	}
-	for _, f := range r.Formats {
-		o := &output{Format: f}
-		if f.wrap != nil {
-			if o.wrapper, err = f.wrap(&r.Disk); err != nil {
-				return fmt.Errorf("%s: %w", f.Name, err)
-			}
-		}
-		name := r.Disk.Name + "." + f.Ext
-		path := filepath.Join(r.Folder, name)
-		if sameFile(path, r.From) {
-			return hint.Wrap(fmt.Errorf("%s is the disk that is to be converted", path), "choose another folder with --output")
-		}
-		if o.file, err = createFile(path); err != nil {
-			return err
-		}
-		o.task = r.Report.Task(name, data, report.Bytes)
-		o.artifact = manifest.Artifact{
-			Path:        name,
-			Format:      f.Name,
-			MediaType:   f.MediaType,
-			VirtualSize: f.virtual(r.Disk.size),
-		}
-		r.outputs = append(r.outputs, o)
-		if f.disk.kind == "raw" {
-			if err := o.file.allocate(r.Disk.size); err != nil {
-				return err
-			}
-		}
-		// What stands before the stream is written when all is known of it.
-		if err := o.file.Skip(o.wrapper.head); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// survey finds how large the disk is and where it has data, and returns how much that is, in bytes.
-func (r *run) survey() (int64, error) {
-	r.Disk.size, r.Disk.extents = r.Source.Size(), nil
-	total := int64(0)
-	for off := int64(0); off < r.Disk.size; {
-		start, end, err := r.Source.Extent(off)
-		if err != nil {
-			return 0, err
-		}
-		if end <= off { // nothing more, or a source that makes no headway
-			break
-		}
-		total += end - start
-		r.Disk.extents = append(r.Disk.extents, gce.Extent{Start: start, End: end})
-		off = end
-	}
-	return total, nil
-}
-
-// discard drops what was not finished.
-func (r *run) discard() {
-	for _, o := range r.outputs {
-		o.file.discard()
-		o.task.Drop()
-	}
 }
 
 // What may be under way at a time bounds the memory, however many processors there are.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -86,108 +85,11 @@ func fileDigest(t testing.TB, path string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Random disks, whose sizes are multiples of nothing, are the same in every
-// format: for our readers, and for the tools of others where they are installed.
-func TestFormats(t *testing.T) {
-	for seed := range uint64(3) {
-		size := 1 + rand.New(rand.NewPCG(seed, 1)).IntN(5<<20)
-		disk := blocktest.Disk(seed, size)
-		path := writeSparse(t, disk, seed%2 == 0)
-		dir, made, err := convertFile(t, path, everything(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, a := range made {
-			t.Run(fmt.Sprintf("%d/%s", size, a.Format), func(t *testing.T) {
-				file := filepath.Join(dir, a.Path)
-				if st, err := os.Stat(file); err != nil || st.Size() != a.Size || fileDigest(t, file) != a.SHA256 {
-					t.Errorf("the artifact says %+v, the file has %v and the digest %s", a, st, fileDigest(t, file))
-				}
-				if want := fileDigest(t, path); a.UncompressedSHA256 != want {
-					t.Errorf("uncompressed digest %s, want %s", a.UncompressedSHA256, want)
-				}
-				for _, check := range checks[a.Format] {
-					check(t, path, file, a)
-				}
-			})
-		}
-	}
-}
-
-// A check holds a file against the raw disk it was made of.
-type check func(t *testing.T, raw, file string, a manifest.Artifact)
-
-var checks = map[string][]check{
-	"qcow2":            {reads, tool("qemu-img", "check -q FILE"), tool("qemu-img", "compare -q FILE RAW")},
-	"qcow2:zstd":       {reads, tool("qemu-img", "check -q FILE"), tool("qemu-img", "compare -q FILE RAW")},
-	"qcow2:cluster=2M": {reads, tool("qemu-img", "check -q FILE"), tool("qemu-img", "compare -q FILE RAW")},
-	"raw":              {reads, tool("cmp", "FILE RAW")},
-	"raw.xz":           {reads, tool("xz", "-t FILE"), tool("sh", "-c", "xz -dc FILE | cmp - RAW")},
-	"raw.zst":          {reads, tool("zstd", "-q -t FILE"), tool("sh", "-c", "zstd -q -dc FILE | cmp - RAW")},
-	"raw.gz":           {reads, tool("gzip", "-t FILE"), tool("sh", "-c", "gzip -dc FILE | cmp - RAW")},
-	"vmdk":             {tool("qemu-img", "compare -q -f vmdk -F raw FILE RAW")},
-	"vhd":              {reads, tool("qemu-img", "compare -q -f vpc -F raw FILE RAW")},
-	"vhd:dynamic":      {tool("qemu-img", "compare -q -f vpc -F raw FILE RAW")},
-	"gce":              {tool("sh", "-c", "tar -xzf FILE disk.raw --to-stdout | head -c $(stat -c %s RAW) | cmp - RAW")},
-	"ova":              {tool("sh", "-c", "cd $(dirname FILE) && tar -xf FILE && sed 's/SHA256(\\(.*\\))= \\(.*\\)/\\2  \\1/' disk.mf | sha256sum --quiet -c"), tool("sh", "-c", "cd $(dirname FILE) && qemu-img compare -q -f vmdk -F raw disk-disk1.vmdk RAW")},
-	"box:libvirt":      {tool("sh", "-c", "cd $(dirname FILE) && tar -xf FILE && qemu-img check -q box.img && qemu-img compare -q box.img RAW")},
-	"box:virtualbox":   {tool("sh", "-c", "cd $(dirname FILE) && tar -xf FILE && qemu-img compare -q -f vmdk -F raw box-disk001.vmdk RAW")},
-	"containerdisk":    {tool("skopeo", "inspect --raw oci-archive:FILE")},
-	"podman-machine":   {tool("skopeo", "inspect --raw oci-archive:FILE")},
-}
-
-// tool is a check by another program, which has to succeed.
-func tool(name string, args ...string) check {
-	return func(t *testing.T, raw, file string, _ manifest.Artifact) {
-		var words []string
-		if len(args) == 1 {
-			words = strings.Fields(args[0])
-		} else {
-			words = args
-		}
-		needed := append([]string{name}, "qemu-img", "xz", "zstd")
-		for _, n := range needed {
-			if n != name && !strings.Contains(strings.Join(words, " "), n+" ") {
-				continue
-			}
-			if _, err := exec.LookPath(n); err != nil {
-				t.Skipf("SKIP: %s is not installed", n)
-			}
-		}
-		for i := range words {
-			words[i] = strings.NewReplacer("FILE", file, "RAW", raw).Replace(words[i])
-		}
-		if out, err := exec.Command(name, words...).CombinedOutput(); err != nil {
-			t.Errorf("%s %s: %v\n%s", name, strings.Join(words, " "), err, out)
-		}
-	}
-}
-
-// reads is a check by our own reader.
-func reads(t *testing.T, rawDisk, file string, a manifest.Artifact) {
-	formats, _ := ParseFormats("raw")
-	dir, made, err := convertFile(t, file, formats)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(filepath.Join(dir, made[0].Path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := os.ReadFile(rawDisk)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want = append(want, make([]byte, int(a.VirtualSize)-len(want))...); !bytes.Equal(got, want) {
-		t.Errorf("comes back as %d other bytes", len(got))
-	}
-}
-
 // The bytes depend on the disk alone: not on the processors, on how busy they
 // are, or on what else is made in the same run.
 func TestDeterministic(t *testing.T) {
-	disk := append(blocktest.Disk(42, 5<<20), make([]byte, 20<<20)...) // two blocks of xz, one of them partly zero
-	path := writeSparse(t, append(disk, blocktest.Disk(43, 2<<20+4711)...), true)
+	disk := append(blocktest.Disk(42, 2<<20), make([]byte, 23<<20)...) // two blocks of xz, one of them partly zero
+	path := writeSparse(t, append(disk, blocktest.Disk(43, 1<<20+4711)...), true)
 	all := everything(t)
 	digests := func(formats []Format) map[string]string {
 		_, made, err := convertFile(t, path, formats)

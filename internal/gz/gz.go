@@ -31,9 +31,9 @@ type Writer struct {
 	file      io.Writer
 	deflaters sync.Pool // of *deflater
 
-	size  int64                  // of what was packed, bytes
-	sum   uint32                 // its CRC-32
-	zeros map[int64]*block.Piece // encoded, by size
+	size  int64  // of what was packed, bytes
+	sum   uint32 // its CRC-32
+	zeros block.ZeroPieces
 }
 
 type deflater struct {
@@ -43,7 +43,7 @@ type deflater struct {
 
 // NewWriter begins a file.
 func NewWriter(f io.Writer) (*Writer, error) {
-	w := &Writer{file: f, zeros: map[int64]*block.Piece{}}
+	w := &Writer{file: f, zeros: block.ZeroPieces{}}
 	_, err := f.Write(header)
 	return w, err
 }
@@ -89,24 +89,7 @@ func (w *Writer) Append(p *block.Piece) error {
 }
 
 // Zeros appends n bytes of zeros, which are packed once.
-func (w *Writer) Zeros(n int64) error {
-	for n > 0 {
-		size := min(n, block.Size)
-		p, ok := w.zeros[size]
-		if !ok {
-			p = &block.Piece{Size: int(size), Blocks: make([]*block.Block, 1)}
-			if err := w.Encode(p); err != nil {
-				return err
-			}
-			w.zeros[size] = p
-		}
-		if err := w.Append(p); err != nil {
-			return err
-		}
-		n -= size
-	}
-	return nil
-}
+func (w *Writer) Zeros(n int64) error { return w.zeros.Append(w, n) }
 
 // Write packs p at once, for what is small.
 func (w *Writer) Write(p []byte) (int, error) {

@@ -5,7 +5,6 @@ package inspect
 import (
 	"bytes"
 	"context"
-
 	"errors"
 	"fmt"
 	"io"

@@ -59,34 +59,10 @@ func TestRoundTrip(t *testing.T) {
 						t.Fatalf("comes back as %d bytes, %v", len(got), err)
 					}
 					if i%2 == 0 {
-						checkQemu(t, image, disk)
+						blocktest.CheckQemu(t, "qcow2", image, disk)
 					}
 				})
 			}
-		}
-	}
-}
-
-// checkQemu holds the image against QEMU's own reader.
-func checkQemu(t *testing.T, image, disk []byte) {
-	t.Helper()
-	tool, err := exec.LookPath("qemu-img")
-	if err != nil {
-		return
-	}
-	dir := t.TempDir()
-	paths := []string{filepath.Join(dir, "disk.qcow2"), filepath.Join(dir, "disk.raw")}
-	for i, data := range [][]byte{image, disk} {
-		if err := os.WriteFile(paths[i], data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, args := range [][]string{
-		{"check", "-q", "-f", "qcow2", paths[0]},
-		{"compare", "-q", "-f", "qcow2", "-F", "raw", paths[0], paths[1]},
-	} {
-		if out, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
-			t.Errorf("qemu-img %s: %v\n%s", args[0], err, out)
 		}
 	}
 }

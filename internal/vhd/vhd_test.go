@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -97,34 +94,14 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil || !bytes.Equal(image[:len(want)], want) || foot.CurrentSize%alignment != 0 || foot.DiskType != fixedDisk {
 				t.Errorf("fixed: %v, %+v", err, foot)
 			}
-			checkQemu(t, image, want)
+			blocktest.CheckQemu(t, "vpc", image, want)
 
 			image = dynamic(t, disk)
 			if got, err := readDynamic(image); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("dynamic: comes back as %d bytes, %v", len(got), err)
 			}
-			checkQemu(t, image, want)
+			blocktest.CheckQemu(t, "vpc", image, want)
 		})
-	}
-}
-
-// checkQemu holds the image against QEMU's own reader.
-func checkQemu(t *testing.T, image, disk []byte) {
-	t.Helper()
-	tool, err := exec.LookPath("qemu-img")
-	if err != nil {
-		return
-	}
-	dir := t.TempDir()
-	paths := []string{filepath.Join(dir, "disk.vhd"), filepath.Join(dir, "disk.raw")}
-	for i, data := range [][]byte{image, disk} {
-		if err := os.WriteFile(paths[i], data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out, err := exec.Command(tool, "compare", "-f", "vpc", "-F", "raw", paths[0], paths[1]).CombinedOutput()
-	if err != nil || !bytes.Equal(out, []byte("Images are identical.\n")) {
-		t.Errorf("qemu-img compare: %v\n%s", err, out)
 	}
 }
 

@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -100,32 +97,8 @@ func TestRoundTrip(t *testing.T) {
 			if got, err := read(image); err != nil || !bytes.Equal(got, want) {
 				t.Fatalf("comes back as %d bytes, %v", len(got), err)
 			}
-			checkQemu(t, image, want)
+			blocktest.CheckQemu(t, "vmdk", image, want)
 		})
-	}
-}
-
-// checkQemu holds the image against QEMU's own reader.
-func checkQemu(t *testing.T, image, disk []byte) {
-	t.Helper()
-	tool, err := exec.LookPath("qemu-img")
-	if err != nil {
-		return
-	}
-	dir := t.TempDir()
-	paths := []string{filepath.Join(dir, "disk.vmdk"), filepath.Join(dir, "disk.raw")}
-	for i, data := range [][]byte{image, disk} {
-		if err := os.WriteFile(paths[i], data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out, err := exec.Command(tool, "compare", "-f", "vmdk", "-F", "raw", paths[0], paths[1]).CombinedOutput()
-	if err != nil || !bytes.Equal(out, []byte("Images are identical.\n")) {
-		t.Errorf("qemu-img compare: %v\n%s", err, out)
-	}
-	out, err = exec.Command(tool, "check", "-f", "vmdk", paths[0]).CombinedOutput()
-	if err != nil {
-		t.Errorf("qemu-img check: %v\n%s", err, out)
 	}
 }
 

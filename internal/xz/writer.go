@@ -30,7 +30,7 @@ type Writer struct {
 
 	end     int64 // of what was written, bytes
 	records []record
-	zeros   map[int64]*block.Piece // encoded, by size
+	zeros   block.ZeroPieces
 
 	mu      sync.Mutex
 	written map[[sha256.Size]byte]place // by the digest of what is packed there
@@ -48,7 +48,7 @@ func NewWriter(ctx context.Context, f File, c Compressor) (*Writer, error) {
 		ctx:      ctx,
 		file:     f,
 		compress: c,
-		zeros:    map[int64]*block.Piece{},
+		zeros:    block.ZeroPieces{},
 		written:  map[[sha256.Size]byte]place{},
 	}
 	return w, w.write(streamHeader())
@@ -106,24 +106,7 @@ func (w *Writer) Append(p *block.Piece) error {
 }
 
 // Zeros appends n bytes of zeros, which are packed once for the whole disk.
-func (w *Writer) Zeros(n int64) error {
-	for n > 0 {
-		size := min(n, blockSize)
-		p, ok := w.zeros[size]
-		if !ok {
-			p = &block.Piece{Size: int(size), Blocks: make([]*block.Block, (size+block.Size-1)/block.Size)}
-			if err := w.Encode(p); err != nil {
-				return err
-			}
-			w.zeros[size] = p
-		}
-		if err := w.Append(p); err != nil {
-			return err
-		}
-		n -= size
-	}
-	return nil
-}
+func (w *Writer) Zeros(n int64) error { return w.zeros.Append(w, n) }
 
 func (w *Writer) write(data []byte) error {
 	n, err := w.file.Write(data)

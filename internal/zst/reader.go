@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/packed"
 )
 
@@ -132,5 +133,16 @@ func Stream(r io.Reader) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.IOReadCloser(), nil
+	return stream{d.IOReadCloser()}, nil
+}
+
+// A stream explains the decoder's errors.
+type stream struct{ io.ReadCloser }
+
+func (s stream) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		err = hint.Wrap(fmt.Errorf("it needs more than %d MiB of memory to be unpacked", maxWindow>>20), "zstd -d --long=31 unpacks it")
+	}
+	return n, err
 }

@@ -29,7 +29,7 @@ type Writer struct {
 	file     io.Writer
 	encoders sync.Pool // of *encoder
 	table    []byte
-	zeros    map[int64]*block.Piece // encoded, by size
+	zeros    block.ZeroPieces
 }
 
 type encoder struct {
@@ -39,7 +39,7 @@ type encoder struct {
 
 // NewWriter begins a file.
 func NewWriter(f io.Writer) *Writer {
-	return &Writer{file: f, zeros: map[int64]*block.Piece{}}
+	return &Writer{file: f, zeros: block.ZeroPieces{}}
 }
 
 // Blocks is how many blocks a piece has.
@@ -72,24 +72,7 @@ func (w *Writer) Append(p *block.Piece) error {
 }
 
 // Zeros appends n bytes of zeros, which are packed once.
-func (w *Writer) Zeros(n int64) error {
-	for n > 0 {
-		size := min(n, frameSize)
-		p, ok := w.zeros[size]
-		if !ok {
-			p = &block.Piece{Size: int(size), Blocks: make([]*block.Block, (size+block.Size-1)/block.Size)}
-			if err := w.Encode(p); err != nil {
-				return err
-			}
-			w.zeros[size] = p
-		}
-		if err := w.Append(p); err != nil {
-			return err
-		}
-		n -= size
-	}
-	return nil
-}
+func (w *Writer) Zeros(n int64) error { return w.zeros.Append(w, n) }
 
 // Close writes the table. It does not close the file.
 func (w *Writer) Close() error {

@@ -110,6 +110,27 @@ func TestUnknownSize(t *testing.T) {
 	}
 }
 
+// What asks for gigabytes of memory is refused before it gets them.
+func TestWideWindow(t *testing.T) {
+	var b bytes.Buffer
+	enc, err := zstd.NewWriter(&b, zstd.WithWindowSize(256<<20), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		enc.Write(make([]byte, 1<<20))
+	}
+	enc.Close()
+	r, err := Stream(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := io.Copy(io.Discard, r); err == nil || !strings.Contains(err.Error(), "more than 128 MiB of memory") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func FuzzFrames(f *testing.F) {
 	f.Add(write(f, blocktest.Disk(1, 5000)))
 	f.Fuzz(func(t *testing.T, file []byte) {

@@ -7,8 +7,7 @@ import (
 
 const (
 	minMatch  = 4
-	longBits  = 14
-	shortBits = 13
+	tableBits = 13 // so that the table stays in the nearest cache
 
 	// lastStart is how far before the end no match is looked for any more: as
 	// far as a hash reads.
@@ -22,78 +21,77 @@ type sequence struct {
 	offset   uint32 // as it is sent: 1 to 3 repeat an earlier one, others are larger by 3
 }
 
-func hashLong(v uint64) uint64  { return v * 0xcf1bbcdcb7a56463 >> (64 - longBits) }
-func hashShort(v uint64) uint64 { return (v << 24) * 889523592379 >> (64 - shortBits) }
+func hash(v uint64) uint64 { return (v << 24) * 889523592379 >> (64 - tableBits) } // of the low five bytes
 
 func (e *Encoder) load64(i int) uint64 { return binary.LittleEndian.Uint64(e.data[i&(segment-1):][:8]) }
 func (e *Encoder) load32(i int) uint32 { return binary.LittleEndian.Uint32(e.data[i&(segment-1):][:4]) }
 
 // parse divides the first n bytes of the segment into sequences and literals.
-// At each position it takes the last place that begins with the same eight bytes, or
-// else with the same five, unless the next position has eight.
+// At each position it takes what was repeated last, if the next position
+// begins with it, or else the last place that began with the same five bytes.
+// It looks at two positions at a time, as both can then be looked up at once.
 func (e *Encoder) parse(n int) {
-	clear(e.long[:])
-	clear(e.short[:])
+	clear(e.table[:])
 	e.sequences, e.literals = e.sequences[:0], e.literals[:0]
 	anchor, pos := 0, 1
 	end := n - lastStart
 	for pos < end {
 		here := e.load64(pos)
-		hl, hs := hashLong(here), hashShort(here)
-		long, short := int(e.long[hl]), int(e.short[hs])
-		e.long[hl], e.short[hs] = uint16(pos), uint16(pos)
-		start, length := pos, 0
-		var from int
-		switch {
-		case e.repeats[0] <= pos+1 && e.load32(pos+1-e.repeats[0]) == uint32(here>>8):
+		next := here >> 8
+		from, fromNext := e.swap(here, pos), e.swap(next, pos+1)
+		start := pos
+		var length int
+		if e.repeats[0] <= pos+1 && e.load32(pos+1-e.repeats[0]) == uint32(next) {
 			start++
-			from = start - e.repeats[0]
-			length = e.extend(from+4, start+4, n) + 4
+			length = e.extend(start-e.repeats[0]+4, start+4, n) + 4
 			e.add(anchor, start, length, 1)
-			pos = e.passed(start, length, end)
-			anchor = pos
-			continue
-		case long > 0 && e.load64(long) == here:
-			from = long
-			length = e.extend(from+8, start+8, n) + 8
-		case short > 0 && e.load32(short) == uint32(here):
-			next := e.load64(pos + 1)
-			h := hashLong(next)
-			candidate := int(e.long[h])
-			e.long[h] = uint16(pos + 1)
-			if candidate > 0 && e.load64(candidate) == next {
-				start++
-				from = candidate
-				length = e.extend(from+8, start+8, n) + 8
-			} else {
-				from = short
-				length = e.extend(from+4, start+4, n) + 4
+		} else {
+			if from == 0 || e.load32(from) != uint32(here) {
+				if fromNext == 0 || e.load32(fromNext) != uint32(next) {
+					pos += 2 + (pos-anchor)>>6 // ever faster through what does not compress
+					continue
+				}
+				start, from = pos+1, fromNext
 			}
-		default:
-			pos += 1 + (pos-anchor)>>6 // ever faster through what does not compress
-			continue
+			length = e.extend(from+4, start+4, n) + 4
+			for start > anchor && from > 0 && e.data[start-1] == e.data[from-1] {
+				start--
+				from--
+				length++
+			}
+			e.repeats[0], e.repeats[1] = start-from, e.repeats[0]
+			e.add(anchor, start, length, uint32(start-from)+3)
 		}
-		for start > anchor && from > 0 && e.data[start-1] == e.data[from-1] {
-			start--
-			from--
-			length++
+		pos = start + length
+		if pos < end {
+			e.swap(e.load64(start+2), start+2)
+			e.swap(e.load64(pos-2), pos-2)
+			pos = e.again(pos, end, n)
 		}
-		e.repeats[0], e.repeats[1] = start-from, e.repeats[0]
-		e.add(anchor, start, length, uint32(start-from)+3)
-		pos = e.passed(start, length, end)
 		anchor = pos
-		// What was repeated before is often repeated again.
-		for pos < end && e.repeats[1] <= pos && e.load32(pos-e.repeats[1]) == e.load32(pos) {
-			length := e.extend(pos-e.repeats[1]+4, pos+4, n) + 4
-			e.repeats[0], e.repeats[1] = e.repeats[1], e.repeats[0]
-			v := e.load64(pos)
-			e.long[hashLong(v)], e.short[hashShort(v)] = uint16(pos), uint16(pos)
-			e.add(pos, pos, length, 1) // without literals, 1 is the one before the last
-			pos += length
-			anchor = pos
-		}
 	}
 	e.literals = append(e.literals, e.data[anchor:n]...)
+}
+
+// swap puts a position that begins with v into the table and returns which one was there.
+func (e *Encoder) swap(v uint64, pos int) int {
+	entry := &e.table[hash(v)]
+	was := *entry
+	*entry = uint16(pos)
+	return int(was)
+}
+
+// again adds the matches at pos with the offset before the last, because what
+// was repeated before is often repeated again, and returns where they end.
+func (e *Encoder) again(pos, end, n int) int {
+	for pos < end && e.repeats[1] <= pos && e.load32(pos-e.repeats[1]) == e.load32(pos) {
+		length := e.extend(pos-e.repeats[1]+4, pos+4, n) + 4
+		e.repeats[0], e.repeats[1] = e.repeats[1], e.repeats[0]
+		e.swap(e.load64(pos), pos)
+		e.add(pos, pos, length, 1) // without literals, 1 is the one before the last
+		pos += length
+	}
+	return pos
 }
 
 // add adds a sequence of the literals from anchor on and a match at start.
@@ -108,18 +106,6 @@ func (e *Encoder) add(anchor, start, length int, offset uint32) {
 		e.literals = append(e.literals, e.data[anchor:start]...)
 	}
 	e.sequences = append(e.sequences, sequence{uint32(start - anchor), uint32(length - 3), offset})
-}
-
-// passed puts some positions of a match into the tables and returns its end.
-func (e *Encoder) passed(start, length, end int) int {
-	pos := start + length
-	if pos < end {
-		for _, i := range [2]int{start + 2, pos - 2} {
-			v := e.load64(i)
-			e.long[hashLong(v)], e.short[hashShort(v)] = uint16(i), uint16(i)
-		}
-	}
-	return pos
 }
 
 // extend returns how many bytes from a and from b on agree, up to n.

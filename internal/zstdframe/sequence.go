@@ -124,7 +124,7 @@ func (e *Encoder) appendBits(dst []byte) []byte {
 	var acc uint64
 	var n uint
 	add := func(v uint32, width uint) {
-		acc |= uint64(v&(1<<width-1)) << (n & 63)
+		acc |= uint64(v&(1<<(width&31)-1)) << (n & 63) // the masks tell the compiler that no shift is too far
 		n += width
 	}
 	flush := func() {
@@ -144,15 +144,15 @@ func (e *Encoder) appendBits(dst []byte) []byte {
 			c := offsets.change[of]
 			width := (offset + c.bits) >> 16
 			add(offset, uint(width))
-			offset = uint32(offsets.states[int32(offset>>width)+c.find])
+			offset = uint32(offsets.states[int32(offset>>(width&31))+c.find])
 			c = matches.change[ml]
 			width = (match + c.bits) >> 16
 			add(match, uint(width))
-			match = uint32(matches.states[int32(match>>width)+c.find])
+			match = uint32(matches.states[int32(match>>(width&31))+c.find])
 			c = lengths.change[ll]
 			width = (litLen + c.bits) >> 16
 			add(litLen, uint(width))
-			litLen = uint32(lengths.states[int32(litLen>>width)+c.find])
+			litLen = uint32(lengths.states[int32(litLen>>(width&31))+c.find])
 			flush()
 		}
 		add(s.literals, uint(litLenBits[ll]))

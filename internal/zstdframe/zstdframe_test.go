@@ -99,15 +99,15 @@ func TestRepeatable(t *testing.T) {
 	}
 }
 
-// About as small as what the library makes with its much larger tables.
+// Smaller than what the library makes at its fastest, with its much larger tables.
 func TestRatio(t *testing.T) {
-	lib, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
+	lib, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
 	if err != nil {
 		t.Fatal(err)
 	}
 	data := samples(t)["text"]
 	ours, theirs := len(New().Encode(nil, data)), len(lib.EncodeAll(data, nil))
-	if ours > theirs*102/100 {
+	if ours > theirs {
 		t.Errorf("%d bytes, klauspost/compress makes %d", ours, theirs)
 	}
 }

@@ -13,9 +13,7 @@ import (
 
 // An Encoder is what writers of formats have in common; see convert.Encoder.
 type Encoder interface {
-	Blocks() int
-	Encode(*block.Piece) error
-	Append(*block.Piece) error
+	block.Encoder
 	Zeros(n int64) error
 	Close() error
 }
