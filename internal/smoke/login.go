@@ -48,10 +48,11 @@ func (a *attempt) login(ctx context.Context, key ssh.Signer) (*shell, error) {
 		}
 		pause := knockEvery
 		if strings.Contains(err.Error(), "unable to authenticate") {
+			pause = refusalPause
 			if refused++; refused >= len(names) {
 				a.setDoor(doorLocked, strings.Join(names, ", "))
+				pause = max(pause, 2*a.limits.settle) // a guest that is asked all the time never comes to rest
 			}
-			pause = refusalPause
 		}
 		sleep(ctx, pause)
 	}
