@@ -131,3 +131,22 @@ func TestRetry(t *testing.T) {
 		}
 	}
 }
+
+// What a guest's own time limits say counts only if the host let it run.
+func TestTooBusy(t *testing.T) {
+	for _, tt := range []struct {
+		code         string
+		ran, starved time.Duration
+		busy         bool
+	}{
+		{"emergency", 100 * time.Second, 49 * time.Second, false},
+		{"emergency", 100 * time.Second, 51 * time.Second, true},
+		{"timeout", time.Second, time.Minute, true},
+		{"kernel-panic", time.Second, time.Minute, false},
+	} {
+		err := tooBusy(faultf(tt.code, "it failed"), qemu.Vitals{Ran: tt.ran, Starved: tt.starved})
+		if busy := err != nil; busy != tt.busy {
+			t.Errorf("%+v: %v", tt, err)
+		}
+	}
+}

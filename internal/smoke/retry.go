@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/qemu"
 )
 
@@ -40,4 +41,18 @@ func (a *attempt) retry(err error) (again qemu.Machine, why string) {
 func (a *attempt) neverRan(f *Fault) bool {
 	facts := a.console.Facts()
 	return f.Code == "hang" && facts.Stage == "firmware" && !facts.Kernel && a.pulse.last.Reads == 0
+}
+
+// impatient are the faults that come of time limits: systemd's for devices and
+// services among them, which go by the clock however little a guest gets done.
+var impatient = []string{"emergency", "boot-not-finished", "timeout", "systemd"}
+
+// tooBusy is not nil if a fault may be the host's: if time ran out for a guest
+// that was kept waiting for a processor for a third of the time it wanted one. Then there is no verdict.
+func tooBusy(f *Fault, v qemu.Vitals) error {
+	if !slices.Contains(impatient, f.Code) || v.Starved <= v.Ran/2 {
+		return nil
+	}
+	return hint.Wrap(fmt.Errorf("this machine is too busy to test it: the guest got a processor for %d %% of the time it wanted one, and then: %s", 100*v.Ran/(v.Ran+v.Starved), f.Text),
+		"test it when less is going on, or fewer guests at a time with --jobs 1")
 }

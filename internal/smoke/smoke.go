@@ -103,6 +103,9 @@ func (t *Tester) boot(ctx context.Context, image *Image, machine qemu.Machine, r
 		if !ok {
 			return nil, err
 		}
+		if err := tooBusy(fault, a.pulse.last); err != nil {
+			return nil, err
+		}
 		result.Code, result.Cause = fault.Code, fault.Text
 		return a.evidence, nil
 	}
