@@ -101,7 +101,7 @@ func Wait(ctx context.Context, r *Region, most time.Duration, done func(context.
 		if time.Since(began) > most {
 			return fmt.Errorf("%w: more than %s", ErrTooLong, most)
 		}
-		if err := Sleep(ctx, r.patience().Pause(n+2)); err != nil {
+		if err := Sleep(ctx, r.patience().Pause(n)); err != nil {
 			return err
 		}
 	}

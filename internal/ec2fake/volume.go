@@ -134,15 +134,24 @@ func (s *Server) serveVolume(w http.ResponseWriter, r *http.Request, path string
 // Compare reports the first difference between a snapshot's volume and a disk,
 // which is followed by zeros up to the volume's end; nil if there is none.
 func (s *Server) Compare(regionName, id string, disk io.Reader) error {
-	v, err := s.Volume(regionName, id)
+	bytesOf, err := s.Volume(regionName, id)
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	v := s.regions[regionName].snapshots[id].volume
+	s.mu.Unlock()
 	want, got := make([]byte, BlockSize), make([]byte, BlockSize)
-	for off := int64(0); off < v.Size(); off += BlockSize {
+	for off := int64(0); off < bytesOf.Size(); off += BlockSize {
 		n, err := io.ReadFull(disk, want)
 		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 			return err
+		}
+		v.mu.Lock()
+		_, written := v.blocks[int(off/BlockSize)]
+		v.mu.Unlock()
+		if n == 0 && !written && !v.encrypted {
+			continue // zeros behind the disk's end
 		}
 		clear(want[n:])
 		if _, err := v.ReadAt(got, off); err != nil {

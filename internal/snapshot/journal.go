@@ -28,6 +28,8 @@ type journal struct {
 	snapshot  string // its id; empty if none was begun
 	encrypted bool
 	completed bool
+	foreign   bool   // the file is about something else
+	stale     string // the snapshot of what the disk was before; empty if there is none
 
 	mu     sync.Mutex
 	file   *os.File
@@ -72,9 +74,13 @@ func sameFile(f *os.File, info os.FileInfo) bool {
 }
 
 // read takes what the file holds, and returns the length of the part that is whole.
-func (j *journal) read(r io.Reader) (int64, error) {
+func (j *journal) read(r io.Reader) (end int64, err error) {
 	in := bufio.NewReaderSize(r, 64<<10)
-	end := int64(0)
+	defer func() {
+		if j.snapshot == "" {
+			end = 0 // the first line alone is worth nothing
+		}
+	}()
 	for n := 0; ; n++ {
 		line, err := in.ReadSlice('\n')
 		if err == io.EOF || err == bufio.ErrBufferFull {
@@ -93,10 +99,15 @@ func (j *journal) read(r io.Reader) (int64, error) {
 func (j *journal) line(n int, text string) bool {
 	switch {
 	case n == 0:
-		return text == journalMagic+" "+j.key
+		j.foreign = text != journalMagic+" "+j.key
+		return strings.HasPrefix(text, journalMagic+" ")
 	case n == 1:
 		id, kind, _ := strings.Cut(text, " ")
 		if !strings.HasPrefix(id, "snap-") || kind != "plain" && kind != "encrypted" {
+			return false
+		}
+		if j.foreign {
+			j.stale = id
 			return false
 		}
 		j.snapshot, j.encrypted = id, kind == "encrypted"

@@ -95,6 +95,7 @@ func (w *Writer) Write(ctx context.Context) (string, error) {
 	} else if id != "" {
 		return id, j.remove()
 	}
+	w.discard(ctx, j.stale)
 	for generation := range generations {
 		if err = w.begin(ctx, j, generation); err == nil {
 			err = w.finish(ctx, j)
@@ -167,6 +168,10 @@ func (w *Writer) finish(ctx context.Context, j *journal) error {
 		}
 		if w.Check != nil {
 			if err := w.Check(ctx); err != nil {
+				if ctx.Err() == nil {
+					w.discard(ctx, j.snapshot)
+					err = errors.Join(err, j.remove())
+				}
 				return err
 			}
 		}
