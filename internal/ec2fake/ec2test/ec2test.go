@@ -60,11 +60,10 @@ func Disk(seed uint64, size int) []byte {
 
 // Image writes a raw disk into a folder, with holes for its zeros, and returns the manifest of the
 // tested image.
-func Image(t testing.TB, folder, name string, disk []byte) *manifest.Manifest {
-	t.Helper()
+func Image(t interface{ Fatalf(string, ...any) }, folder, name string, disk []byte) *manifest.Manifest {
 	f, err := os.Create(filepath.Join(folder, "disk.raw"))
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("making a disk: %v", err)
 	}
 	defer f.Close()
 	zeros := make([]byte, 4096)
@@ -74,11 +73,11 @@ func Image(t testing.TB, folder, name string, disk []byte) *manifest.Manifest {
 			continue
 		}
 		if _, err := f.WriteAt(page, int64(off)); err != nil {
-			t.Fatal(err)
+			t.Fatalf("making a disk: %v", err)
 		}
 	}
 	if err := f.Truncate(int64(len(disk))); err != nil {
-		t.Fatal(err)
+		t.Fatalf("making a disk: %v", err)
 	}
 	digest := sha256.Sum256(disk)
 	sum := hex.EncodeToString(digest[:])
