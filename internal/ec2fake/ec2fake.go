@@ -40,6 +40,7 @@ type Options struct {
 	BlockPublic map[string]bool // regions where images cannot be made public
 	PublicQuota int             // public images a region; 5 if 0
 	Quotas      bool            // throttle at the quotas that AWS publishes
+	BlockRate   int             // blocks a second that are written with Quotas; 1000 if 0
 	Hidden      time.Duration   // how long what is new cannot be seen
 	Ready       time.Duration   // how long a completed snapshot, and a new image, stays pending
 	Copying     time.Duration   // how long a copy of an image stays pending
@@ -89,7 +90,7 @@ func New(o Options) *Server {
 		o.Fault = func(string, string) Fault { return None }
 	}
 	s := &Server{
-		options: o, limits: newLimits(), keys: o.Keys, regions: map[string]*region{},
+		options: o, limits: newLimits(o.BlockRate), keys: o.Keys, regions: map[string]*region{},
 		tokens: map[string]*snapshot{}, copies: map[string]*image{}, count: map[string]int{},
 	}
 	for _, name := range o.Regions {

@@ -29,7 +29,7 @@ func (b *bucket) take(now time.Time) bool {
 // rates are what AWS publishes, in requests a second and account and region,
 // and how many may come at once. Blocks come evenly: a tenth of a second's at once.
 var rates = map[string]struct{ rate, burst float64 }{
-	"PutSnapshotBlock":       {1000, 100},
+	"PutSnapshotBlock":       {}, // its own, see newLimits
 	"GetSnapshotBlock":       {1000, 100},
 	"ListSnapshotBlocks":     {50, 50},
 	"StartSnapshot":          {10, 10},
@@ -51,16 +51,25 @@ const (
 )
 
 type limits struct {
+	blocks  float64 // a second that may be written
 	mu      sync.Mutex
 	buckets map[string]*bucket
 }
 
-func newLimits() *limits { return &limits{buckets: map[string]*bucket{}} }
+func newLimits(blocks int) *limits {
+	if blocks == 0 {
+		blocks = 1000
+	}
+	return &limits{blocks: float64(blocks), buckets: map[string]*bucket{}}
+}
 
 func (l *limits) allow(r *request) bool {
 	rate, ok := rates[r.op.name]
 	if !ok {
 		rate.rate, rate.burst = 20, 100 // what only describes
+	}
+	if r.op.name == "PutSnapshotBlock" {
+		rate.rate, rate.burst = l.blocks, l.blocks/10
 	}
 	key := r.op.name
 	if r.region != nil {

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -183,17 +184,7 @@ func (w *Writer) put(ctx context.Context, id string, b block, sum [sha256.Size]b
 	text := base64.StdEncoding.EncodeToString(sum[:])
 	for try := 1; ; try++ {
 		out, err := account.Call(ctx, w.Region, what, func(ctx context.Context) (*ebs.PutSnapshotBlockOutput, error) {
-			if err := pace.wait(ctx); err != nil {
-				return nil, err
-			}
-			body := newBody(b.data[:])
-			defer body.end()
-			out, err := w.Region.EBS.PutSnapshotBlock(ctx, &ebs.PutSnapshotBlockInput{
-				SnapshotId: aws.String(id), BlockIndex: aws.Int32(b.index), BlockData: body, DataLength: aws.Int32(BlockSize),
-				Checksum: aws.String(text), ChecksumAlgorithm: ebstypes.ChecksumAlgorithmChecksumAlgorithmSha256,
-			})
-			pace.done(time.Now(), err)
-			return out, err
+			return w.attempt(ctx, id, b, text, pace)
 		})
 		if err == nil && aws.ToString(out.Checksum) == text {
 			return nil
@@ -210,5 +201,29 @@ func (w *Writer) put(ctx context.Context, id string, b block, sum [sha256.Size]b
 			}
 			return err
 		}
+	}
+}
+
+// attempt sends a block until AWS does not throttle it. When to send it again
+// is the pacer's to say: were each block to back off by itself, most workers
+// would sleep while AWS has room.
+func (w *Writer) attempt(ctx context.Context, id string, b block, sum string, pace *pacer) (*ebs.PutSnapshotBlockOutput, error) {
+	var throttle error
+	for {
+		if err := pace.wait(ctx); err != nil {
+			return nil, cmp.Or(throttle, err)
+		}
+		body := newBody(b.data[:])
+		out, err := w.Region.EBS.PutSnapshotBlock(ctx, &ebs.PutSnapshotBlockInput{
+			SnapshotId: aws.String(id), BlockIndex: aws.Int32(b.index), BlockData: body, DataLength: aws.Int32(BlockSize),
+			Checksum: aws.String(sum), ChecksumAlgorithm: ebstypes.ChecksumAlgorithmChecksumAlgorithmSha256,
+		})
+		body.end()
+		throttled := err != nil && account.Kind(err) == account.Throttled
+		pace.done(time.Now(), err == nil, throttled)
+		if !throttled {
+			return out, err
+		}
+		throttle = err
 	}
 }

@@ -17,6 +17,7 @@ it is interrupted:
 
 	--listen ADDRESS   where to listen (127.0.0.1:0, a free port)
 	--quotas           throttle at the quotas that AWS publishes
+	--block-rate N     the quota on blocks written a second (1000, as AWS's)
 	--hidden TIME      how long what is new cannot be seen (0s; AWS: up to 2m)
 	--ready TIME       how long a completed snapshot and a new image stay pending (0s)
 	--copying TIME     how long copies to other regions take (0s)

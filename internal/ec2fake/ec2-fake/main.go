@@ -26,11 +26,13 @@ type options struct {
 	quotas                                 bool
 	hidden, ready, copying                 time.Duration
 	faults                                 float64
+	blockRate                              int
 }
 
 func (o *options) define(fs *flag.FlagSet) {
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:0", "where to listen")
 	fs.BoolVar(&o.quotas, "quotas", false, "throttle at AWS's quotas")
+	fs.IntVar(&o.blockRate, "block-rate", 1000, "blocks a second with quotas")
 	fs.DurationVar(&o.hidden, "hidden", 0, "how long what is new cannot be seen")
 	fs.DurationVar(&o.ready, "ready", 0, "how long a snapshot and an image stay pending")
 	fs.DurationVar(&o.copying, "copying", 0, "how long copies take")
@@ -69,7 +71,7 @@ func run(ctx context.Context, env *cli.Env) error {
 
 func (o *options) options() ec2fake.Options {
 	opts := ec2fake.Options{
-		Quotas: o.quotas, Hidden: o.hidden, Ready: o.ready, Copying: o.copying, Folder: o.folder,
+		Quotas: o.quotas, BlockRate: o.blockRate, Hidden: o.hidden, Ready: o.ready, Copying: o.copying, Folder: o.folder,
 		Encrypted: set(o.encrypted), BlockPublic: set(o.blockPublic),
 	}
 	if o.faults > 0 {
