@@ -96,9 +96,21 @@ func (w *Writer) Write(ctx context.Context) (string, error) {
 		return id, j.remove()
 	}
 	w.discard(ctx, j.stale)
-	for generation := range generations {
+	first := 0
+	if j.snapshot != "" {
+		first = -1 // the journal's own
+	}
+	for generation := first; generation < generations; generation++ {
 		if err = w.begin(ctx, j, generation); err == nil {
 			err = w.finish(ctx, j)
+		}
+		if errors.Is(err, errLost) && j.snapshot != "" {
+			// Another machine may have completed it, or an earlier run whose answer was lost.
+			if sealed, stateErr := w.sealed(ctx, j.snapshot); stateErr != nil {
+				return "", stateErr
+			} else if sealed {
+				err = nil
+			}
 		}
 		if err == nil {
 			return j.snapshot, j.remove()
@@ -207,12 +219,7 @@ func (w *Writer) complete(ctx context.Context, j *journal) error {
 		})
 	})
 	if refused(err) {
-		// Its answer may have been lost the last time.
-		if state, stateErr := w.sealed(ctx, j.snapshot); stateErr != nil {
-			return stateErr
-		} else if !state {
-			return fmt.Errorf("%w: %w", errLost, err)
-		}
+		return fmt.Errorf("%w: %w", errLost, err)
 	} else if err != nil {
 		return err
 	}
@@ -225,8 +232,8 @@ func refused(err error) bool {
 	return code == "ValidationException" || code == "ResourceNotFoundException" || code == "ConflictException"
 }
 
-// sealed reports whether a snapshot that cannot be completed is completed
-// already. AWS may call it pending for a while.
+// sealed reports whether a snapshot that cannot be written to is completed.
+// AWS may not know it, or call it pending, for a while.
 func (w *Writer) sealed(ctx context.Context, id string) (bool, error) {
 	began, completed := time.Now(), false
 	err := account.Wait(ctx, w.Region, hidden, func(ctx context.Context) (bool, error) {
