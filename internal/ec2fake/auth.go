@@ -114,3 +114,13 @@ func authCode(service, code string) string {
 	}
 	return "ExpiredTokenException"
 }
+
+// Expire makes all credentials expire that there are now.
+func (s *Server) Expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, key := range s.keys {
+		key.Expires = time.Now().Add(-time.Second)
+		s.keys[id] = key
+	}
+}
