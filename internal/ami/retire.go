@@ -67,13 +67,59 @@ func (g *Registrar) retire(ctx context.Context, region *account.Region, family s
 			}
 			g.Report.Printf("%s: deleted %s", region.Name, name)
 		default:
-			if err := deprecate(ctx, region, aws.ToString(img.ImageId), r.Now.Add(time.Minute).Truncate(time.Minute)); err != nil {
+			if err := deprecate(ctx, region, aws.ToString(img.ImageId), time.Now().Add(soon).Truncate(time.Minute)); err != nil {
 				return len(old), err
 			}
 			g.Report.Printf("%s: deprecated %s", region.Name, name)
 		}
 	}
-	return len(old), nil
+	if !r.Delete {
+		return len(old), nil
+	}
+	orphans, err := g.orphans(ctx, region, family, r)
+	return len(old) + orphans, err
+}
+
+// soon is as close as a date of deprecation may be, as EC2 refuses those that have passed.
+const soon = 2 * time.Minute
+
+// abandoned is the age at which a snapshot without an image is no longer one
+// that is being registered.
+const abandoned = 24 * time.Hour
+
+// orphans deletes the family's snapshots that no image uses, as a run leaves
+// them that is stopped between an image and its snapshot.
+func (g *Registrar) orphans(ctx context.Context, region *account.Region, family string, r Retirement) (int, error) {
+	all, err := account.Call(ctx, region, "looking for snapshots", func(ctx context.Context) (*ec2.DescribeSnapshotsOutput, error) {
+		return region.EC2.DescribeSnapshots(ctx, &ec2.DescribeSnapshotsInput{OwnerIds: []string{"self"}, Filters: []types.Filter{filter("tag:"+TagFamily, family)}})
+	})
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, snap := range all.Snapshots {
+		id, disk := aws.ToString(snap.SnapshotId), tag(snap.Tags, snapshot.TagDisk)
+		if age := r.Now.Sub(aws.ToTime(snap.StartTime)); disk == "" || age < max(abandoned, r.Older) {
+			continue
+		}
+		users, err := images(ctx, region, filter("block-device-mapping.snapshot-id", id))
+		if err != nil {
+			return n, err
+		}
+		if len(users) > 0 {
+			continue
+		}
+		n++
+		if !r.Apply {
+			g.Report.Printf("%s: would delete snapshot %s, which no image uses", region.Name, id)
+			continue
+		}
+		if err := removeSnapshot(ctx, region, id, disk); err != nil {
+			return n, err
+		}
+		g.Report.Printf("%s: deleted snapshot %s, which no image used", region.Name, id)
+	}
+	return n, nil
 }
 
 // choose returns the images to retire, the oldest first.
@@ -99,9 +145,9 @@ func (r Retirement) choose(all []types.Image, family string) ([]types.Image, err
 	})
 	var old []types.Image
 	for i, img := range ours {
-		kept := i >= len(ours)-r.Keep || r.Now.Sub(img.made) < r.Older
+		kept := i >= len(ours)-r.Keep || r.Older > 0 && r.Now.Sub(img.made) < r.Older
 		deprecated, err := time.Parse(time.RFC3339, aws.ToString(img.DeprecationTime))
-		done := !r.Delete && err == nil && !deprecated.After(r.Now.Add(time.Minute))
+		done := !r.Delete && err == nil && !deprecated.After(r.Now.Add(2*soon))
 		if !kept && !done {
 			old = append(old, img.Image)
 		}

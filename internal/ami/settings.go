@@ -11,6 +11,7 @@ import (
 	"strings"
 	"text/template"
 	"time"
+	"unicode/utf8"
 
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/respin-project/respin/internal/hint"
@@ -106,8 +107,9 @@ func (s *Settings) resolve(m manifest.Image, size int64) (*image, error) {
 	if !amiName.MatchString(i.name) {
 		return nil, hint.Wrap(fmt.Errorf("EC2 does not take %q as a name: it has 3 to 128 letters, digits and ( ) [ ] . / - ' @ _", i.name), "--name makes another, such as --name '{{.Name}}-{{.Version}}'")
 	}
-	if runes := []rune(i.description); len(runes) > 255 {
-		i.description = string(runes[:255])
+	for len(i.description) > 255 { // more than EC2 takes
+		_, last := utf8.DecodeLastRuneInString(i.description)
+		i.description = i.description[:len(i.description)-last]
 	}
 	if i.root == "" {
 		i.root = DefaultRootDevice
