@@ -50,7 +50,11 @@ func (r *region) item(i *image) imageItem {
 }
 
 func (s *Server) describeImages(r *request) (answer, *failure) {
-	ids, filters := r.list("ImageId", ""), r.filters()
+	ids := r.list("ImageId", "")
+	filters, bad := r.filters("name", "state", "is-public", "image-id", "block-device-mapping.snapshot-id", "architecture")
+	if bad != nil {
+		return nil, bad
+	}
 	for _, id := range ids {
 		if _, bad := r.region.image(id); bad != nil {
 			return nil, bad
@@ -66,11 +70,7 @@ func (s *Server) describeImages(r *request) (answer, *failure) {
 			"name": img.name, "state": img.state(time.Now()), "is-public": strconv.FormatBool(img.permissions["all"]), "image-id": id,
 			"block-device-mapping.snapshot-id": img.snapshot, "architecture": img.architecture,
 		}
-		ok, bad := keep(filters, properties, img.tags)
-		if bad != nil {
-			return nil, bad
-		}
-		if ok {
+		if keep(filters, properties, img.tags) {
 			items = append(items, r.region.item(img))
 		}
 	}

@@ -71,33 +71,31 @@ func tagItems(tags map[string]string) []tagItem {
 	return items
 }
 
-// filters returns the filters of a request, by name.
-func (r *request) filters() map[string][]string {
+// filters returns the filters of a request, by name, which are among those
+// known or are tags.
+func (r *request) filters(known ...string) (map[string][]string, *failure) {
 	filters := map[string][]string{}
 	for i, name := range r.list("Filter", ".Name") {
+		if !slices.Contains(known, name) && !strings.HasPrefix(name, "tag:") {
+			return nil, fail(http.StatusBadRequest, "InvalidParameterValue", "The filter '%s' is invalid", name)
+		}
 		filters[name] = r.list("Filter."+strconv.Itoa(i+1)+".Value", "")
 	}
-	return filters
+	return filters, nil
 }
 
 // keep reports whether something with these properties and tags passes the filters.
-func keep(filters map[string][]string, properties, tags map[string]string) (bool, *failure) {
+func keep(filters map[string][]string, properties, tags map[string]string) bool {
 	for name, values := range filters {
 		value, ok := properties[name]
 		if key, tag := strings.CutPrefix(name, "tag:"); tag {
 			value, ok = tags[key]
-			if !ok {
-				return false, nil
-			}
 		}
-		if !ok {
-			return false, fail(http.StatusBadRequest, "InvalidParameterValue", "The filter '%s' is invalid", name)
-		}
-		if !slices.Contains(values, value) {
-			return false, nil
+		if !ok || !slices.Contains(values, value) {
+			return false
 		}
 	}
-	return true, nil
+	return true
 }
 
 // page cuts a list where MaxResults and NextToken say.
@@ -139,7 +137,11 @@ func (s *Server) describeSnapshots(r *request) (answer, *failure) {
 			return nil, bad
 		}
 	}
-	ids, filters := r.list("SnapshotId", ""), r.filters()
+	ids := r.list("SnapshotId", "")
+	filters, bad := r.filters("status", "snapshot-id", "owner-id")
+	if bad != nil {
+		return nil, bad
+	}
 	var items []snapshotItem
 	for _, id := range sortedKeys(r.region.snapshots) {
 		snap, bad := r.region.see(id)
@@ -147,11 +149,7 @@ func (s *Server) describeSnapshots(r *request) (answer, *failure) {
 			continue
 		}
 		state := snap.state(time.Now())
-		ok, bad := keep(filters, map[string]string{"status": state, "snapshot-id": id, "owner-id": Account}, snap.tags)
-		if bad != nil {
-			return nil, bad
-		}
-		if ok {
+		if keep(filters, map[string]string{"status": state, "snapshot-id": id, "owner-id": Account}, snap.tags) {
 			items = append(items, snapshotItem{
 				id, state, snap.started.UTC().Format("2006-01-02T15:04:05.000Z"), "100%", Account, snap.volume.gib, snap.description, snap.volume.encrypted, tagItems(snap.tags),
 			})
