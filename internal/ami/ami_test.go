@@ -2,6 +2,7 @@ package ami_test
 
 import (
 	"bytes"
+	gocmp "cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -17,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/respin-project/respin/internal/account"
 	"github.com/respin-project/respin/internal/ami"
+	"github.com/respin-project/respin/internal/convert"
 	"github.com/respin-project/respin/internal/ec2fake"
 	"github.com/respin-project/respin/internal/ec2fake/ec2test"
 	"github.com/respin-project/respin/internal/hint"
@@ -224,6 +226,50 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("something was published:\n%s", s.State())
 			}
 		})
+	}
+}
+
+// A disk comes from a qcow2 or an .xz as well, and gets the same image; one
+// without a digest in the manifest is held against what was tested.
+func TestFormats(t *testing.T) {
+	s := ec2test.Start(t, ec2fake.Options{})
+	disk := ec2test.Disk(9, 5<<20)
+	m := ec2test.Image(t, t.TempDir(), "cloud", disk)
+	formats, err := convert.ParseFormats("qcow2,raw.xz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := convert.Manifest(context.Background(), m, formats, nil); err != nil {
+		t.Fatal(err)
+	}
+	settings := ami.Settings{Regions: []string{"us-east-1"}}
+	raw, qcow2, xz := m.Artifacts[0], *m.Artifact("qcow2"), *m.Artifact("raw.xz")
+	unknown := raw
+	unknown.SHA256 = ""
+	state := ""
+	for i, artifact := range []manifest.Artifact{xz, qcow2, raw, unknown} {
+		m.Artifacts, m.Publications = []manifest.Artifact{artifact}, nil
+		m.Tests[0].Artifact, m.Tests[0].SHA256 = artifact.Path, gocmp.Or(artifact.SHA256, raw.SHA256)
+		if i == 1 { // afresh
+			s = ec2test.Start(t, ec2fake.Options{})
+		}
+		if err := job(t, settings, nil).Manifest(context.Background(), m); err != nil {
+			t.Fatalf("%s: %v", artifact.Format, err)
+		}
+		if err := s.Compare("us-east-1", s.Snapshots("us-east-1")[0], bytes.NewReader(disk)); err != nil {
+			t.Errorf("%s: %v", artifact.Format, err)
+		}
+		if state == "" {
+			state = s.State()
+		} else if diff := cmp.Diff(state, s.State()); diff != "" {
+			t.Errorf("%s: another state (-xz +this):\n%s", artifact.Format, diff)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(m.Folder, "disk.raw"), disk[:4<<20], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := job(t, settings, nil).Manifest(context.Background(), m); err == nil || !strings.Contains(err.Error(), "is not the one that was tested") {
+		t.Errorf("another disk: %v", err)
 	}
 }
 

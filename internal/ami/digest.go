@@ -99,9 +99,18 @@ func verify(ctx context.Context, path, want string) error {
 	if want == "" {
 		return nil
 	}
+	sum, err := fileDigest(ctx, path)
+	if err == nil && sum != want {
+		err = hint.Wrap(fmt.Errorf("%s is not the file that its manifest describes: its SHA-256 is %s, not %s", path, sum, want), "run the pipe again from img-build or img-convert on")
+	}
+	return err
+}
+
+// fileDigest is the SHA-256 of a file, hexadecimal.
+func fileDigest(ctx context.Context, path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer f.Close()
 	stop := context.AfterFunc(ctx, func() { f.Close() })
@@ -109,12 +118,9 @@ func verify(ctx context.Context, path, want string) error {
 	h := sha256.New()
 	if _, err := io.CopyBuffer(h, struct{ io.Reader }{f}, make([]byte, 256<<10)); err != nil {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return "", ctx.Err()
 		}
-		return err
+		return "", err
 	}
-	if sum := hex.EncodeToString(h.Sum(nil)); sum != want {
-		return hint.Wrap(fmt.Errorf("%s is not the file that its manifest describes: its SHA-256 is %s, not %s", path, sum, want), "run the pipe again from img-build or img-convert on")
-	}
-	return nil
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

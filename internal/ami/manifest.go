@@ -62,10 +62,15 @@ func (j *Job) Manifest(ctx context.Context, m *manifest.Manifest) error {
 			return err
 		}
 	}
+	if err := sameAsTested(m, a, disk.SHA256); err != nil && !j.Untested {
+		return err
+	}
 	file := a.SHA256
-	if file == "" && a.Format == "raw" {
+	switch {
+	case file == "" && a.Format == "raw":
 		file = disk.SHA256
-		if err := sameAsTested(m, a, file); err != nil && !j.Untested {
+	case file == "":
+		if file, err = fileDigest(ctx, m.Path(a.Path)); err != nil {
 			return err
 		}
 	}
@@ -173,16 +178,22 @@ func content(a *manifest.Artifact) string {
 	return a.UncompressedSHA256
 }
 
-// sameAsTested checks a raw disk without a digest of its own against what was tested.
+// sameAsTested checks that the disk of an artifact, whose SHA-256 is sum, is
+// the one that was tested, maybe in another artifact.
 func sameAsTested(m *manifest.Manifest, a *manifest.Artifact, sum string) error {
 	for _, t := range m.Tests {
-		if t.Artifact == a.Path && t.SHA256 != sum {
-			return fmt.Errorf("%s is not the file that was tested: its SHA-256 is %s, not %s", m.Path(a.Path), sum, t.SHA256)
-		}
-	}
-	for _, other := range m.Artifacts {
-		if other.UncompressedSHA256 != "" && other.Path != a.Path && other.UncompressedSHA256 != sum {
-			return fmt.Errorf("%s is not the disk that is in %s: its SHA-256 is %s, not %s", m.Path(a.Path), other.Path, sum, other.UncompressedSHA256)
+		for _, tested := range m.Artifacts {
+			if tested.Path != t.Artifact || !slices.Contains(formats, tested.Format) {
+				continue
+			}
+			want := content(&tested)
+			if want == "" && tested.Format == "raw" {
+				want = t.SHA256
+			}
+			if want != "" && want != sum {
+				return hint.Wrap(fmt.Errorf("the disk in %s is not the one that was tested, in %s: its SHA-256 is %s, not %s", m.Path(a.Path), tested.Path, sum, want),
+					"run the pipe again from img-build or img-convert on")
+			}
 		}
 	}
 	return nil
