@@ -48,10 +48,10 @@ type Registrar struct {
 
 // A Disk is what an image is made of.
 type Disk struct {
-	source.Disk
-	Path   string                      // of the file it is in, beside which the journal lies
-	SHA256 string                      // of the disk, hexadecimal
-	Check  func(context.Context) error // whether it is still what it was; may be nil
+	source.Disk                             // itself, no wrapper, so that one that must be read in order can be told
+	Path        string                      // of the file it is in, beside which the journal lies
+	SHA256      string                      // of the disk, hexadecimal
+	Check       func(context.Context) error // whether it is still what it was; may be nil
 }
 
 // A Registration is an image in a region.
@@ -144,7 +144,7 @@ func (p *place) register(ctx context.Context, disk Disk) (img *types.Image, crea
 		return img, false, err
 	}
 	w := &snapshot.Writer{
-		Region: p.region, Disk: disk, SHA256: disk.SHA256, Description: p.image.name, Tags: p.tags(), Workers: p.g.Workers,
+		Region: p.region, Disk: disk.Disk, SHA256: disk.SHA256, Description: p.image.name, Tags: p.tags(), Workers: p.g.Workers,
 		Journal: disk.Path + "." + p.region.Name + ".ebs-upload", Report: p.g.Report, Check: disk.Check,
 	}
 	snap, err := w.Write(ctx)

@@ -53,7 +53,7 @@ func (j *Job) Manifest(ctx context.Context, m *manifest.Manifest) error {
 		return err
 	}
 	defer in.Close()
-	disk := Disk{Disk: in, Path: m.Path(a.Path), SHA256: content(a)}
+	disk := Disk{Disk: in.Disk, Path: m.Path(a.Path), SHA256: content(a)}
 	check, stop := watch(ctx, m.Path(a.Path), a.SHA256)
 	defer stop()
 	disk.Check = check
@@ -94,7 +94,7 @@ func (j *Job) File(ctx context.Context, path string, image manifest.Image, lande
 	defer in.Close()
 	check, stop := watch(ctx, path, "")
 	defer stop()
-	disk := Disk{Disk: in, Path: path, Check: check}
+	disk := Disk{Disk: in.Disk, Path: path, Check: check}
 	if disk.SHA256, err = digest(ctx, in, j.Report); err != nil {
 		return err
 	}
