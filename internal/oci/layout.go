@@ -86,12 +86,27 @@ func openLayout(path string) (*layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	members, err := membersOf(f)
+	l, err := openLayoutArchive(f)
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	return &layout{seen: map[v1.Hash]bool{}, close: f.Close, open: func(name string) (section, error) {
+	l.close = f.Close
+	return l, nil
+}
+
+// readable is what an archive is read from.
+type readable interface {
+	io.ReadSeeker
+	io.ReaderAt
+}
+
+func openLayoutArchive(f readable) (*layout, error) {
+	members, err := membersOf(f)
+	if err != nil {
+		return nil, err
+	}
+	return &layout{seen: map[v1.Hash]bool{}, close: func() error { return nil }, open: func(name string) (section, error) {
 		s, ok := members[name]
 		if !ok {
 			return section{}, fmt.Errorf("there is no %s in it", name)
@@ -135,11 +150,7 @@ func openLayoutFolder(dir string) (*layout, error) {
 }
 
 // membersOf finds the files in an archive of a layout.
-func membersOf(f io.ReadSeeker) (map[string]section, error) {
-	at, ok := f.(io.ReaderAt)
-	if !ok {
-		return nil, errNoLayout
-	}
+func membersOf(f readable) (map[string]section, error) {
 	members := map[string]section{}
 	archive := tar.NewReader(f)
 	for {
@@ -159,7 +170,7 @@ func membersOf(f io.ReadSeeker) (map[string]section, error) {
 		if err != nil {
 			return nil, err
 		}
-		members[path.Clean(h.Name)] = section{io.NewSectionReader(at, off, h.Size), h.Size}
+		members[path.Clean(h.Name)] = section{io.NewSectionReader(f, off, h.Size), h.Size}
 		if len(members) > maxMembers {
 			return nil, errNoLayout
 		}

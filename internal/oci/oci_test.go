@@ -27,12 +27,12 @@ func archive(t testing.TB, name string) string {
 	var a interface {
 		Head() int64
 	} = containerdisk.New("aarch64")
-	f := &blocktest.File{Data: append(make([]byte, a.Head()), blocktest.Disk(1, 70_001)...)}
-	err := containerdisk.New("aarch64").Finish(f, 70_001)
+	f := &blocktest.File{Data: append(make([]byte, a.Head()), blocktest.Disk(1, 7_001)...)}
+	err := containerdisk.New("aarch64").Finish(f, 7_001)
 	if strings.Contains(name, "machine") {
 		m := podmanmachine.Qemu("disk", "x86_64")
-		f = &blocktest.File{Data: append(make([]byte, m.Head()), blocktest.Disk(1, 70_001)...)}
-		err = m.Finish(f, 70_001)
+		f = &blocktest.File{Data: append(make([]byte, m.Head()), blocktest.Disk(1, 7_001)...)}
+		err = m.Finish(f, 7_001)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -196,12 +196,12 @@ func FuzzLayout(f *testing.F) {
 	}
 	w.Close()
 	f.Add(loop.Bytes())
-	path := filepath.Join(f.TempDir(), "x.tar")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := os.WriteFile(path, data, 0o644); err != nil {
-			t.Fatal(err)
+		l, err := openLayoutArchive(bytes.NewReader(data))
+		if err != nil {
+			return
 		}
-		images, err := Layout(path)
+		images, err := l.images()
 		if err != nil {
 			return
 		}
@@ -211,6 +211,5 @@ func FuzzLayout(f *testing.F) {
 			}
 			registry.Key(i.Entry)
 		}
-		CloseAll(images)
 	})
 }

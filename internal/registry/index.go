@@ -17,12 +17,14 @@ import (
 // entryAnnotation marks the index behind the tag of one entry.
 const entryAnnotation = "io.github.respin-project.entry"
 
-// architectures are those of which another machine may have pushed an entry,
-// as Go and, for podman machine, RPM name them.
-var architectures = []string{"386", "amd64", "arm", "arm64", "loong64", "ppc64le", "riscv64", "s390x", "aarch64", "x86_64"}
+// others are the keys under which another machine may have pushed an entry.
+var others = []string{"386", "amd64", "arm64", "ppc64le", "riscv64", "s390x"}
 
-// diskTypes are podman machine's, as its providers are called.
-var diskTypes = []string{"applehv", "hyperv", "qemu", "wsl"}
+// otherMachines are those of podman machine, which are only looked for among their like.
+var otherMachines = []string{
+	"aarch64-applehv", "aarch64-hyperv", "aarch64-qemu", "aarch64-wsl",
+	"x86_64-applehv", "x86_64-hyperv", "x86_64-qemu", "x86_64-wsl",
+}
 
 // Key tells the entries of an index apart: the architecture, with the system unless
 // that is Linux, and with the variant and podman machine's disk type if there
@@ -43,6 +45,13 @@ func Key(d v1.Descriptor) string {
 	return strings.Join(parts, "-")
 }
 
+func likely(d v1.Descriptor) []string {
+	if d.Annotations["disktype"] != "" {
+		return otherMachines
+	}
+	return others
+}
+
 // maxRounds bounds how often an index is merged while others add to it as well.
 const maxRounds = 30
 
@@ -59,20 +68,15 @@ func (r *Repository) AddEntries(ctx context.Context, tag string, entries []v1.De
 	for _, e := range entries {
 		key := Key(e)
 		keys[key] = true
+		for _, other := range likely(e) {
+			keys[other] = true
+		}
 		one, err := index([]v1.Descriptor{e}, map[string]string{entryAnnotation: key})
 		if err != nil {
 			return Manifest{}, err
 		}
 		if err := r.PutManifest(ctx, one, tag+"-"+key); err != nil {
 			return Manifest{}, err
-		}
-	}
-	for _, a := range architectures {
-		keys[a] = true
-	}
-	for _, a := range []string{"x86_64", "aarch64"} {
-		for _, d := range diskTypes {
-			keys[a+"-"+d] = true
 		}
 	}
 	for range maxRounds {
