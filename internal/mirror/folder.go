@@ -1,0 +1,384 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/respin-project/respin/internal/hint"
+	"github.com/respin-project/respin/internal/report"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+)
+
+// workers is how many files are in work at a time: most are small.
+const workers = 8
+
+// localFolder is a folder of this machine, or one that is mounted.
+type localFolder struct {
+	dir  string
+	root *os.Root // nil if the folder does not exist yet
+	lock *os.File
+	next atomic.Int64 // numbers temporary files
+
+	made sync.Map // folders that are there
+}
+
+// OpenFolder returns a folder as a destination. It is made when it is first locked.
+func OpenFolder(dir string) (Destination, error) {
+	d := &localFolder{dir: dir}
+	root, err := os.OpenRoot(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	d.root = root
+	return d, nil
+}
+
+func (d *localFolder) String() string { return d.dir }
+
+func (d *localFolder) Close() error {
+	var errs []error
+	if d.lock != nil {
+		errs = append(errs, d.root.RemoveAll(workFolder), d.lock.Close())
+	}
+	if d.root != nil {
+		errs = append(errs, d.root.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Lock also removes what a run left that was killed.
+func (d *localFolder) Lock() (err error) {
+	if d.root == nil {
+		if err := os.MkdirAll(d.dir, 0o755); err != nil {
+			return err
+		}
+		if d.root, err = os.OpenRoot(d.dir); err != nil {
+			return err
+		}
+	}
+	lock, err := d.root.Open(".")
+	if err != nil {
+		return err
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		lock.Close()
+		return hint.Wrap(fmt.Errorf("locking %s: %w", d.dir, err), "another mirror-sync is at work there: wait for it")
+	}
+	d.lock = lock
+	if err := d.root.RemoveAll(workFolder); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (d *localFolder) Read(_ context.Context, path string) ([]byte, error) {
+	if d.root == nil {
+		return nil, fs.ErrNotExist
+	}
+	return d.root.ReadFile(filepath.FromSlash(path))
+}
+
+// each calls do for every file, several at a time.
+func each(ctx context.Context, files []File, do func(ctx context.Context, n int, f File) error) error {
+	work, ctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	for range min(workers, len(files)) {
+		work.Go(func() error {
+			for {
+				n := int(next.Add(1) - 1)
+				if n >= len(files) {
+					return nil
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := do(ctx, n, files[n]); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	return work.Wait()
+}
+
+func (d *localFolder) Missing(ctx context.Context, files []File, _ *State) ([]File, error) {
+	if d.root == nil {
+		return files, nil
+	}
+	absent := make([]bool, len(files))
+	err := each(ctx, files, func(_ context.Context, n int, f File) (err error) {
+		absent[n], err = d.absent(f)
+		return err
+	})
+	var missing []File
+	for n, f := range files {
+		if absent[n] {
+			missing = append(missing, f)
+		}
+	}
+	return missing, err
+}
+
+func (d *localFolder) absent(f File) (bool, error) {
+	st, err := d.root.Lstat(filepath.FromSlash(f.Path))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return true, nil
+	} else if err != nil {
+		return false, err
+	}
+	if !st.Mode().IsRegular() || st.Size() != f.Size || st.ModTime().Unix() != f.ModTime.Unix() {
+		return true, nil
+	}
+	if f.Rank == data {
+		return false, nil
+	}
+	same, err := d.same(f)
+	return !same, err
+}
+
+// same reports whether a file has the content that it should.
+func (d *localFolder) same(f File) (bool, error) {
+	want := f.SHA256
+	if want == "" {
+		in, err := f.Open()
+		if err != nil {
+			return false, err
+		}
+		defer in.Close()
+		if want, _, err = digest(in); err != nil {
+			return false, err
+		}
+	}
+	there, err := d.root.Open(filepath.FromSlash(f.Path))
+	if err != nil {
+		return false, err
+	}
+	defer there.Close()
+	got, _, err := digest(there)
+	return got == want, err
+}
+
+// twin is what tells the files of one content: the digest, or the file that they are names of.
+func twin(f File) string {
+	if f.SHA256 != "" {
+		return f.SHA256
+	}
+	var st unix.Stat_t
+	if f.Source == "" || unix.Stat(f.Source, &st) != nil || st.Nlink < 2 {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+}
+
+func (d *localFolder) Send(ctx context.Context, files []File, _ *State, have map[string]string, task *report.Task) (Outcome, error) {
+	if err := d.root.MkdirAll(workFolder, 0o700); err != nil {
+		return Outcome{}, err
+	}
+	first := map[string]string{} // paths by their twins
+	var alone, twins []File
+	for _, f := range files {
+		key := twin(f)
+		if key != "" && first[key] != "" {
+			twins = append(twins, f)
+			continue
+		}
+		if key != "" {
+			first[key] = f.Path
+		}
+		alone = append(alone, f)
+	}
+	var mu sync.Mutex
+	var outcome Outcome
+	err := each(ctx, alone, func(ctx context.Context, _ int, f File) error {
+		linked, err := d.put(f, have[f.SHA256])
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		outcome.count(f, linked)
+		progress(task, f.Size)
+		return nil
+	})
+	if err != nil {
+		return outcome, advise(err)
+	}
+	for _, f := range twins {
+		linked, err := d.put(f, first[twin(f)])
+		if err != nil {
+			return outcome, advise(err)
+		}
+		outcome.count(f, linked)
+		progress(task, f.Size)
+	}
+	return outcome, unix.Syncfs(int(d.lock.Fd()))
+}
+
+func progress(task *report.Task, n int64) {
+	if task != nil {
+		task.Add(n)
+	}
+}
+
+func (o *Outcome) count(f File, linked bool) {
+	if linked {
+		o.Linked++
+		return
+	}
+	o.Sent++
+	o.Bytes += f.Size
+}
+
+func advise(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return hint.Wrap(err, "make room and run it again: it goes on with what is missing")
+	}
+	return err
+}
+
+// put brings one file to its name, as a link to an equal one if that can be done.
+func (d *localFolder) put(f File, equal string) (linked bool, err error) {
+	name := filepath.FromSlash(f.Path)
+	if err := d.folder(path.Dir(f.Path)); err != nil {
+		return false, err
+	}
+	temporary := filepath.Join(workFolder, fmt.Sprint(d.next.Add(1)))
+	defer func() {
+		if err != nil {
+			d.root.Remove(temporary)
+		}
+	}()
+	if equal != "" && equal != f.Path && d.link(f, equal, temporary) {
+		linked = true
+	} else if err := d.copy(f, temporary); err != nil {
+		return false, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return linked, d.root.Rename(temporary, name)
+}
+
+// folder makes a folder that files go to.
+func (d *localFolder) folder(dir string) error {
+	if _, ok := d.made.Load(dir); ok {
+		return nil
+	}
+	if err := d.root.MkdirAll(filepath.FromSlash(dir), 0o755); err != nil {
+		return err
+	}
+	d.made.Store(dir, true)
+	return nil
+}
+
+// link makes a second name of an equal file, unless that is not what it should be.
+func (d *localFolder) link(f File, equal, temporary string) bool {
+	st, err := d.root.Lstat(filepath.FromSlash(equal))
+	if err != nil || !st.Mode().IsRegular() || st.Size() != f.Size || st.ModTime().Unix() != f.ModTime.Unix() {
+		return false
+	}
+	if f.SHA256 != "" {
+		of := f
+		of.Path = equal
+		if same, err := d.same(of); err != nil || !same {
+			return false
+		}
+	}
+	return d.root.Link(filepath.FromSlash(equal), temporary) == nil
+}
+
+// copy writes a file and reads it back.
+func (d *localFolder) copy(f File, temporary string) error {
+	in, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := d.root.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	err = verifiedCopy(out, in, f)
+	if err := errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	return d.root.Chtimes(temporary, f.ModTime, f.ModTime)
+}
+
+func verifiedCopy(out io.ReadWriteSeeker, in io.Reader, f File) error {
+	want, _, err := digest(io.TeeReader(in, out))
+	if err != nil {
+		return err
+	}
+	if f.SHA256 != "" && want != f.SHA256 {
+		return changed(want, f.SHA256)
+	}
+	if _, err := out.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	if got, _, err := digest(out); err != nil || got != want {
+		return errors.Join(errors.New("what was written is not what is read back"), err)
+	}
+	return nil
+}
+
+func changed(got, want string) error {
+	return hint.Wrap(fmt.Errorf("its SHA-256 is %s instead of %s", got, want), "the file was changed after it was made: convert and test it again")
+}
+
+func (d *localFolder) Delete(_ context.Context, paths []string) error {
+	for _, p := range paths {
+		if err := d.root.Remove(filepath.FromSlash(p)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
+			if d.root.Remove(filepath.FromSlash(dir)) != nil { // not empty
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func (d *localFolder) List(ctx context.Context) ([]string, error) {
+	files, err := Folder(ctx, d.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var paths []string
+	for _, f := range files {
+		paths = append(paths, f.Path)
+	}
+	return paths, err
+}
+
+func (d *localFolder) Check(ctx context.Context, files []File) ([]Problem, error) {
+	var mu sync.Mutex
+	var problems []Problem
+	err := each(ctx, files, func(_ context.Context, _ int, f File) error {
+		what := ""
+		if d.root == nil {
+			what = "missing"
+		} else if same, err := d.same(f); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			what = "missing"
+		} else if err != nil {
+			return err
+		} else if !same {
+			what = "damaged"
+		}
+		if what != "" {
+			mu.Lock()
+			defer mu.Unlock()
+			problems = append(problems, problem(f, what))
+		}
+		return nil
+	})
+	return problems, err
+}

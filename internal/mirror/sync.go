@@ -1,0 +1,283 @@
+package mirror
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/respin-project/respin/internal/report"
+)
+
+// A Destination is where a tree is published.
+type Destination interface {
+	fmt.Stringer
+	// Lock keeps other runs on this machine away, where that can be done.
+	Lock() error
+	// Read returns a small file; the error is fs.ErrNotExist if there is none.
+	Read(ctx context.Context, path string) ([]byte, error)
+	// Missing returns those of the files that are not there as they should be. Data is
+	// told by size and time, as rsync does; pointers by their content.
+	Missing(ctx context.Context, files []File, s *State) ([]File, error)
+	// Send brings files there, each of them whole and verified by its digest
+	// before it has its name. have are paths that are there by their SHA-256.
+	Send(ctx context.Context, files []File, s *State, have map[string]string, task *report.Task) (Outcome, error)
+	// Delete removes files; that one is not there is no error.
+	Delete(ctx context.Context, paths []string) error
+	// List returns the paths of all files.
+	List(ctx context.Context) ([]string, error)
+	// Check reads the files where they are.
+	Check(ctx context.Context, files []File) ([]Problem, error)
+	Close() error
+}
+
+// Outcome is what became of files that were sent.
+type Outcome struct {
+	Sent, Linked int   // files; Linked are those that were there under another name
+	Bytes        int64 // of those sent
+}
+
+func (o *Outcome) add(other Outcome) {
+	o.Sent += other.Sent
+	o.Linked += other.Linked
+	o.Bytes += other.Bytes
+}
+
+// A Problem is what is wrong with a file at a destination.
+type Problem struct {
+	Path string
+	What string // "missing", "stale" (a pointer to what was), "damaged"
+}
+
+func (p Problem) Error() string { return p.Path + " is " + p.What }
+
+func problem(f File, what string) Problem {
+	if what == "damaged" && f.Rank != data {
+		what = "stale"
+	}
+	return Problem{f.Path, what}
+}
+
+// A Job brings a destination to a state: that of images, or of a finished tree.
+type Job struct {
+	Destination Destination
+	Release     *Release
+	Images      []Image // to publish; with Tree they are ignored
+	Tree        []File  // of a finished tree
+	IsTree      bool
+	Delete      bool // what the tree does not have goes, too
+	Checksum    bool // data is compared by its content, too
+	Grace       time.Duration
+	Now         time.Time
+	Report      *report.Report
+
+	state  *State
+	before []byte // the state as it is written there
+	have   map[string]string
+}
+
+// A Result is what a job did.
+type Result struct {
+	Outcome
+	Files   int      // in the tree
+	Deleted []string // paths
+	Waiting int      // files whose grace period is not over
+}
+
+// plan reads the destination's state and makes the tree.
+func (j *Job) plan(ctx context.Context) ([]File, error) {
+	text, err := j.Destination.Read(ctx, StateFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if j.state, err = parseState(text); err != nil {
+		return nil, err
+	}
+	if j.before = text; text == nil {
+		j.before = j.state.text() // an empty one is not written
+	}
+	j.have = map[string]string{}
+	for _, i := range j.state.Images {
+		for _, f := range i.Files {
+			j.have[f.SHA256] = f.Path
+		}
+	}
+	if j.IsTree {
+		return j.Tree, j.extra(ctx)
+	}
+	j.state.publish(j.Images, j.Now)
+	return j.Release.Files(j.state)
+}
+
+// extra notes what is at the destination and not in the tree.
+func (j *Job) extra(ctx context.Context) error {
+	wanted := map[string]bool{}
+	for _, f := range j.Tree {
+		wanted[f.Path] = true
+	}
+	j.state.keep(wanted)
+	if !j.Delete {
+		return nil
+	}
+	there, err := j.Destination.List(ctx)
+	if err != nil {
+		return fmt.Errorf("listing %s: %w", j.Destination, err)
+	}
+	for _, p := range there {
+		if !wanted[p] && p != StateFile && local(p) {
+			j.state.remove(p, j.Now)
+		}
+	}
+	j.state.keep(wanted)
+	return nil
+}
+
+// ranked are the files of one rank that this run publishes.
+func ranked(files []File, rank int) []File {
+	var some []File
+	for _, f := range files {
+		if f.Rank == rank && !f.Kept {
+			some = append(some, f)
+		}
+	}
+	return some
+}
+
+// Run brings the destination to the state.
+func (j *Job) Run(ctx context.Context) (Result, error) {
+	if err := j.Destination.Lock(); err != nil {
+		return Result{}, err
+	}
+	files, err := j.plan(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{Files: len(files)}
+	for rank := range ranks {
+		if err := j.bring(ctx, ranked(files, rank), &result); err != nil {
+			return result, err
+		}
+		if rank == data { // whoever runs next knows what pointers there may be
+			if err := j.save(ctx); err != nil {
+				return result, err
+			}
+		}
+	}
+	due := j.state.due(j.Now, j.Grace)
+	if len(due) > 0 {
+		if err := j.Destination.Delete(ctx, due); err != nil {
+			return result, fmt.Errorf("deleting from %s: %w", j.Destination, err)
+		}
+		j.state.gone(due)
+	}
+	result.Deleted, result.Waiting = due, len(j.state.Removals)
+	return result, j.save(ctx)
+}
+
+// missing are those of some files that the destination does not have as they should be.
+func (j *Job) missing(ctx context.Context, files []File) ([]File, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	missing, err := j.Destination.Missing(ctx, files, j.state)
+	if err == nil && j.Checksum && files[0].Rank == data {
+		var problems []Problem
+		if problems, err = j.Destination.Check(ctx, files); err == nil {
+			missing = slices.DeleteFunc(slices.Clone(files), func(f File) bool {
+				same := func(m File) bool { return m.Path == f.Path }
+				return !slices.ContainsFunc(problems, func(p Problem) bool { return p.Path == f.Path }) && !slices.ContainsFunc(missing, same)
+			})
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("comparing with %s: %w", j.Destination, err)
+	}
+	return missing, nil
+}
+
+// bring sends what is missing of some files.
+func (j *Job) bring(ctx context.Context, files []File, result *Result) error {
+	missing, err := j.missing(ctx, files)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	var total int64
+	for _, f := range missing {
+		total += f.Size
+	}
+	task := j.Report.Task("sending to "+j.Destination.String(), total, report.Bytes)
+	defer task.Drop()
+	outcome, err := j.Destination.Send(ctx, missing, j.state, j.have, task)
+	result.add(outcome)
+	if err != nil {
+		return fmt.Errorf("sending to %s: %w", j.Destination, err)
+	}
+	task.Done()
+	return nil
+}
+
+// save writes the state if it changed.
+func (j *Job) save(ctx context.Context) error {
+	text := j.state.text()
+	if bytes.Equal(text, j.before) {
+		return nil
+	}
+	file := generated(StateFile, text, j.Now, checksums)
+	if _, err := j.Destination.Send(ctx, []File{file}, j.state, nil, nil); err != nil {
+		return fmt.Errorf("writing %s to %s: %w", StateFile, j.Destination, err)
+	}
+	j.before = text
+	return nil
+}
+
+// A Step is something that a job would do.
+type Step struct {
+	What string // "send", "point", "delete"
+	Path string
+	Size int64
+}
+
+// Plan tells what Run would do, and writes nothing.
+func (j *Job) Plan(ctx context.Context) ([]Step, error) {
+	files, err := j.plan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var steps []Step
+	for rank := range ranks {
+		missing, err := j.missing(ctx, ranked(files, rank))
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range missing {
+			what := "send"
+			if rank != data {
+				what = "update"
+			}
+			steps = append(steps, Step{what, f.Path, f.Size})
+		}
+	}
+	for _, p := range j.state.due(j.Now, j.Grace) {
+		steps = append(steps, Step{"delete", p, 0})
+	}
+	return steps, nil
+}
+
+// Check holds the destination against the state: every file is read there.
+// The problems are in the order of their paths.
+func (j *Job) Check(ctx context.Context) (problems []Problem, files int, err error) {
+	tree, err := j.plan(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	problems, err = j.Destination.Check(ctx, tree)
+	if err != nil {
+		return nil, 0, fmt.Errorf("checking %s: %w", j.Destination, err)
+	}
+	slices.SortFunc(problems, func(a, b Problem) int { return strings.Compare(a.Path, b.Path) })
+	return problems, len(tree), nil
+}
