@@ -9,8 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/respin-project/respin/internal/hint"
@@ -96,6 +98,11 @@ func (d *remote) once(ctx context.Context, args []string) (out []byte, again boo
 	cmd := exec.CommandContext(ctx, "rsync", append(d.flags, args...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) } // it tidies up on both sides
 	cmd.WaitDelay = 10 * time.Second
+	// It ends with us even when we are killed, or it would get in the next run's
+	// way. The signal comes when the thread that started it ends, so we stay on ours.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err = cmd.Run()
@@ -183,12 +190,14 @@ func place(f File, to string, first map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if other, ok := first[f.SHA256]; ok && f.SHA256 != "" {
-		source = other
-	} else {
-		first[f.SHA256] = source
+	if other := first[f.SHA256]; other != "" && f.SHA256 != "" && os.Link(other, to) == nil {
+		return nil
 	}
-	return os.Symlink(source, to)
+	if os.Link(source, to) == nil {
+		first[f.SHA256] = to
+		return nil
+	}
+	return os.Symlink(source, to) // on another file system: equal files are then sent as two
 }
 
 // transfer is what all transfers have in common: owners and modes are the other side's.
@@ -224,7 +233,7 @@ func (d *remote) Missing(ctx context.Context, files []File, _ *State) ([]File, e
 		return nil, nil
 	}
 	var flags []string
-	if files[0].Rank != data {
+	if files[0].Rank != data { // pointers are asked for apart from data
 		flags = []string{"--checksum"}
 	}
 	found, err := d.compare(ctx, files, flags...)
@@ -255,29 +264,39 @@ func (d *remote) Send(ctx context.Context, files []File, _ *State, _ map[string]
 	if _, err := d.run(ctx, d.transfer(dir, list)...); err != nil {
 		return Outcome{}, err
 	}
-	// The other side reads what it has. What has the right size and time and yet
-	// other bytes was not sent; the second time it is.
-	left, err := d.compare(ctx, files, "--checksum")
-	if err == nil && len(left) > 0 {
-		if _, err = d.run(ctx, d.transfer(dir, list, "--checksum")...); err == nil {
-			left, err = d.compare(ctx, files, "--checksum")
-		}
-	}
-	if err != nil {
-		return Outcome{}, err
-	}
 	var outcome Outcome
 	contents := map[string]bool{}
 	for _, f := range files {
-		if left[f.Path] != "" {
-			return outcome, fmt.Errorf("%s is not there as it was sent", f.Path)
-		}
 		key := twin(f)
 		outcome.count(f, key != "" && contents[key])
 		contents[key] = true
 		progress(task, f.Size)
 	}
 	return outcome, nil
+}
+
+// Verify has the other side read what was sent. What has the right size and
+// time and yet other bytes was not; the second time it is.
+func (d *remote) Verify(ctx context.Context, files []File) error {
+	left, err := d.compare(ctx, files, "--checksum")
+	if err == nil && len(left) > 0 {
+		var dir, list string
+		if dir, list, err = d.stage(files); err != nil {
+			return err
+		}
+		if _, err = d.run(ctx, d.transfer(dir, list, "--checksum")...); err == nil {
+			left, err = d.compare(ctx, files, "--checksum")
+		}
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if left[f.Path] != "" {
+			return fmt.Errorf("%s is not there as it was sent", f.Path)
+		}
+	}
+	return nil
 }
 
 func verify(f File) error {
@@ -300,6 +319,11 @@ func (d *remote) Delete(ctx context.Context, paths []string) error {
 	empty, err := os.MkdirTemp(d.scratch, "empty-*")
 	if err != nil {
 		return err
+	}
+	for _, p := range paths { // the folders are not missing
+		if err := os.MkdirAll(filepath.Join(empty, filepath.Dir(filepath.FromSlash(p))), 0o755); err != nil {
+			return err
+		}
 	}
 	d.staged++
 	list := filepath.Join(d.scratch, fmt.Sprintf("list-%d", d.staged))

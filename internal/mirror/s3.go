@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path"
 	"strings"
@@ -56,6 +57,9 @@ func OpenS3(ctx context.Context, name string) (Destination, error) {
 	retryer := func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) {
 			o.MaxAttempts = s3Tries
+			o.Retryables = append(o.Retryables,
+				retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusTooManyRequests: {}}},
+				retry.RetryableErrorCode{Codes: map[string]struct{}{"BadDigest": {}, "XAmzContentSHA256Mismatch": {}}}) // damaged on the way
 			o.RateLimiter = ratelimit.None // a storm slows us down, and never fails us
 			o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
 				d := min(50*time.Millisecond<<min(attempt, 10), 8*time.Second)
@@ -399,7 +403,7 @@ func (d *bucket) Check(ctx context.Context, files []File) ([]Problem, error) {
 		} else {
 			got, _, err := digest(body)
 			body.Close()
-			if err != nil {
+			if err != nil && !strings.Contains(err.Error(), "checksum did not match") { // the SDK's error has no type
 				return fmt.Errorf("reading %s: %w", f.Path, err)
 			}
 			if got != want {

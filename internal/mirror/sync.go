@@ -23,8 +23,8 @@ type Destination interface {
 	// Missing returns those of the files that are not there as they should be. Data is
 	// told by size and time, as rsync does; pointers by their content.
 	Missing(ctx context.Context, files []File, s *State) ([]File, error)
-	// Send brings files there, each of them whole and verified by its digest
-	// before it has its name. have are paths that are there by their SHA-256.
+	// Send brings files there, each of them whole before it has its name, and
+	// verified by its digest unless the destination is a verifier. have are paths that are there by their SHA-256.
 	Send(ctx context.Context, files []File, s *State, have map[string]string, task *report.Task) (Outcome, error)
 	// Delete removes files; that one is not there is no error.
 	Delete(ctx context.Context, paths []string) error
@@ -136,15 +136,24 @@ func (j *Job) extra(ctx context.Context) error {
 	return nil
 }
 
-// ranked are the files of one rank that this run publishes.
-func ranked(files []File, rank int) []File {
-	var some []File
+// A verifier is a destination that reads what was sent only when it is asked to.
+type verifier interface {
+	Verify(ctx context.Context, files []File) error
+}
+
+// split returns the data and the pointers among the files that this run publishes.
+func split(files []File) (contents, pointers []File) {
 	for _, f := range files {
-		if f.Rank == rank && !f.Kept {
-			some = append(some, f)
+		switch {
+		case f.Kept:
+		case f.Rank == data:
+			contents = append(contents, f)
+		default:
+			pointers = append(pointers, f)
 		}
 	}
-	return some
+	slices.SortStableFunc(pointers, func(a, b File) int { return a.Rank - b.Rank })
+	return contents, pointers
 }
 
 // Run brings the destination to the state.
@@ -157,15 +166,16 @@ func (j *Job) Run(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	result := Result{Files: len(files)}
-	for rank := range ranks {
-		if err := j.bring(ctx, ranked(files, rank), &result); err != nil {
-			return result, err
-		}
-		if rank == data { // whoever runs next knows what pointers there may be
-			if err := j.save(ctx); err != nil {
-				return result, err
-			}
-		}
+	contents, pointers := split(files)
+	if err := j.bring(ctx, contents, &result); err != nil {
+		return result, err
+	}
+	// Whoever runs next knows what pointers there may be.
+	if err := j.save(ctx); err != nil {
+		return result, err
+	}
+	if err := j.bring(ctx, pointers, &result); err != nil {
+		return result, err
 	}
 	due := j.state.due(j.Now, j.Grace)
 	if len(due) > 0 {
@@ -211,12 +221,30 @@ func (j *Job) bring(ctx context.Context, files []File, result *Result) error {
 	}
 	task := j.Report.Task("sending to "+j.Destination.String(), total, report.Bytes)
 	defer task.Drop()
-	outcome, err := j.Destination.Send(ctx, missing, j.state, j.have, task)
-	result.add(outcome)
-	if err != nil {
+	if err := j.send(ctx, missing, task, result); err != nil {
 		return fmt.Errorf("sending to %s: %w", j.Destination, err)
 	}
 	task.Done()
+	return nil
+}
+
+// send sends files of one rank after those of the other.
+func (j *Job) send(ctx context.Context, files []File, task *report.Task, result *Result) error {
+	for rest := files; len(rest) > 0; {
+		n := slices.IndexFunc(rest, func(f File) bool { return f.Rank != rest[0].Rank })
+		if n < 0 {
+			n = len(rest)
+		}
+		outcome, err := j.Destination.Send(ctx, rest[:n], j.state, j.have, task)
+		result.add(outcome)
+		if err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	if v, ok := j.Destination.(verifier); ok {
+		return v.Verify(ctx, files)
+	}
 	return nil
 }
 
@@ -236,7 +264,7 @@ func (j *Job) save(ctx context.Context) error {
 
 // A Step is something that a job would do.
 type Step struct {
-	What string // "send", "point", "delete"
+	What string // "send", "update", "delete"
 	Path string
 	Size int64
 }
@@ -248,19 +276,17 @@ func (j *Job) Plan(ctx context.Context) ([]Step, error) {
 		return nil, err
 	}
 	var steps []Step
-	for rank := range ranks {
-		missing, err := j.missing(ctx, ranked(files, rank))
+	contents, pointers := split(files)
+	for what, some := range map[string][]File{"send": contents, "update": pointers} {
+		missing, err := j.missing(ctx, some)
 		if err != nil {
 			return nil, err
 		}
 		for _, f := range missing {
-			what := "send"
-			if rank != data {
-				what = "update"
-			}
 			steps = append(steps, Step{what, f.Path, f.Size})
 		}
 	}
+	slices.SortStableFunc(steps, func(a, b Step) int { return strings.Compare(a.What, b.What) })
 	for _, p := range j.state.due(j.Now, j.Grace) {
 		steps = append(steps, Step{"delete", p, 0})
 	}
