@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -148,24 +149,41 @@ func (d *localFolder) absent(f File) (bool, error) {
 
 // same reports whether a file has the content that it should.
 func (d *localFolder) same(f File) (bool, error) {
-	want := f.SHA256
-	if want == "" {
-		in, err := f.Open()
-		if err != nil {
-			return false, err
-		}
-		defer in.Close()
-		if want, _, err = digest(in); err != nil {
-			return false, err
-		}
-	}
 	there, err := d.root.Open(filepath.FromSlash(f.Path))
 	if err != nil {
 		return false, err
 	}
 	defer there.Close()
-	got, _, err := digest(there)
-	return got == want, err
+	if f.SHA256 != "" {
+		got, _, err := digest(there)
+		return got == f.SHA256, err
+	}
+	here, err := f.Open()
+	if err != nil {
+		return false, err
+	}
+	defer here.Close()
+	return equal(here, there)
+}
+
+// equal compares what two readers have.
+func equal(a, b io.Reader) (bool, error) {
+	var x, y [64 << 10]byte
+	for {
+		n, errA := io.ReadFull(a, x[:])
+		m, errB := io.ReadFull(b, y[:])
+		for _, err := range []error{errA, errB} {
+			if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+				return false, err
+			}
+		}
+		if !bytes.Equal(x[:n], y[:m]) {
+			return false, nil
+		}
+		if errA != nil || errB != nil { // both end here, as n and m are equal
+			return true, nil
+		}
+	}
 }
 
 // twin is what tells the files of one content: the digest, or the file that they are names of.
@@ -247,7 +265,7 @@ func advise(err error) error {
 }
 
 // put brings one file to its name, as a link to an equal one if that can be done.
-func (d *localFolder) put(f File, equal string) (linked bool, err error) {
+func (d *localFolder) put(f File, twin string) (linked bool, err error) {
 	name := filepath.FromSlash(f.Path)
 	if err := d.folder(path.Dir(f.Path)); err != nil {
 		return false, err
@@ -258,7 +276,7 @@ func (d *localFolder) put(f File, equal string) (linked bool, err error) {
 			d.root.Remove(temporary)
 		}
 	}()
-	if equal != "" && equal != f.Path && d.link(f, equal, temporary) {
+	if twin != "" && twin != f.Path && d.link(f, twin, temporary) {
 		linked = true
 	} else if err := d.copy(f, temporary); err != nil {
 		return false, fmt.Errorf("%s: %w", f.Path, err)
@@ -279,19 +297,19 @@ func (d *localFolder) folder(dir string) error {
 }
 
 // link makes a second name of an equal file, unless that is not what it should be.
-func (d *localFolder) link(f File, equal, temporary string) bool {
-	st, err := d.root.Lstat(filepath.FromSlash(equal))
+func (d *localFolder) link(f File, twin, temporary string) bool {
+	st, err := d.root.Lstat(filepath.FromSlash(twin))
 	if err != nil || !st.Mode().IsRegular() || st.Size() != f.Size || st.ModTime().Unix() != f.ModTime.Unix() {
 		return false
 	}
 	if f.SHA256 != "" {
 		of := f
-		of.Path = equal
+		of.Path = twin
 		if same, err := d.same(of); err != nil || !same {
 			return false
 		}
 	}
-	return d.root.Link(filepath.FromSlash(equal), temporary) == nil
+	return d.root.Link(filepath.FromSlash(twin), temporary) == nil
 }
 
 // copy writes a file and reads it back.
