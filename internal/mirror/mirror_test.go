@@ -621,3 +621,29 @@ func FuzzState(f *testing.F) {
 		}
 	})
 }
+
+// Large objects go in parts.
+func TestParts(t *testing.T) {
+	k := kinds4(t, "s3")
+	from := t.TempDir()
+	f, err := os.Create(filepath.Join(from, "large"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteAt([]byte("somewhere"), onePart+5)
+	f.Truncate(2*onePart + 1)
+	f.Close()
+	for i := range 2 {
+		files, err := Folder(t.Context(), from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := run(t, &Job{Destination: k.open(t), IsTree: true, Tree: files, Now: then})
+		if r.Sent != 1-i {
+			t.Errorf("run %d: %+v", i, r)
+		}
+	}
+	if diff := cmp.Diff(snapshot(t, from), snapshot(t, k.dir)); diff != "" {
+		t.Error(diff)
+	}
+}
