@@ -135,7 +135,12 @@ func (d *localFolder) link(f File, twin, temporary string) bool {
 	if f.SHA256 != "" {
 		of := f
 		of.Path = twin
-		if same, err := d.same(of); err != nil || !same {
+		dir, err := d.parent(of)
+		if err != nil || dir == nil {
+			return false
+		}
+		defer dir.Close()
+		if same, err := same(dir, of); err != nil || !same {
 			return false
 		}
 	}

@@ -88,21 +88,21 @@ func (d *localFolder) Read(_ context.Context, path string) ([]byte, error) {
 	return d.root.ReadFile(filepath.FromSlash(path))
 }
 
-// each calls do for every file, several at a time.
-func each(ctx context.Context, files []File, do func(ctx context.Context, n int, f File) error) error {
+// each calls do for every file or other item, several at a time.
+func each[T any](ctx context.Context, items []T, do func(ctx context.Context, n int, item T) error) error {
 	work, ctx := errgroup.WithContext(ctx)
 	var next atomic.Int64
-	for range min(workers, len(files)) {
+	for range min(workers, len(items)) {
 		work.Go(func() error {
 			for {
 				n := int(next.Add(1) - 1)
-				if n >= len(files) {
+				if n >= len(items) {
 					return nil
 				}
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				if err := do(ctx, n, files[n]); err != nil {
+				if err := do(ctx, n, items[n]); err != nil {
 					return err
 				}
 			}
@@ -111,14 +111,15 @@ func each(ctx context.Context, files []File, do func(ctx context.Context, n int,
 	return work.Wait()
 }
 
+// Missing asks folder by folder: finding every file from the root on takes
+// several times as long.
 func (d *localFolder) Missing(ctx context.Context, files []File, _ *State) ([]File, error) {
 	if d.root == nil {
 		return files, nil
 	}
 	absent := make([]bool, len(files))
-	err := each(ctx, files, func(_ context.Context, n int, f File) (err error) {
-		absent[n], err = d.absent(f)
-		return err
+	err := each(ctx, byFolder(files), func(_ context.Context, _ int, group []int) error {
+		return d.absent(files, group, absent)
 	})
 	var missing []File
 	for n, f := range files {
@@ -129,29 +130,63 @@ func (d *localFolder) Missing(ctx context.Context, files []File, _ *State) ([]Fi
 	return missing, err
 }
 
-func (d *localFolder) absent(f File) (bool, error) {
-	st, err := d.root.Lstat(filepath.FromSlash(f.Path))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return true, nil
-	} else if err != nil {
-		return false, err
+// byFolder are the places of the files that are in the same folder.
+func byFolder(files []File) [][]int {
+	var groups [][]int
+	at := map[string]int{}
+	for n, f := range files {
+		dir := path.Dir(f.Path)
+		if _, ok := at[dir]; !ok {
+			at[dir] = len(groups)
+			groups = append(groups, nil)
+		}
+		groups[at[dir]] = append(groups[at[dir]], n)
 	}
-	if !st.Mode().IsRegular() || st.Size() != f.Size || st.ModTime().Unix() != f.ModTime.Unix() {
-		return true, nil
-	}
-	if f.Rank == data {
-		return false, nil
-	}
-	same, err := d.same(f)
-	return !same, err
+	return groups
 }
 
-// same reports whether a file has the content that it should.
-func (d *localFolder) same(f File) (bool, error) {
-	there, err := d.root.Open(filepath.FromSlash(f.Path))
-	if err != nil {
-		return false, err
+// parent opens the folder that a file should be in; nil if there is none.
+func (d *localFolder) parent(f File) (*os.File, error) {
+	dir, err := d.root.Open(filepath.FromSlash(path.Dir(f.Path)))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
 	}
+	return dir, err
+}
+
+// absent finds which files of one folder are not there.
+func (d *localFolder) absent(files []File, group []int, absent []bool) error {
+	dir, err := d.parent(files[group[0]])
+	if err != nil {
+		return err
+	}
+	defer dir.Close() // nil is no harm
+	for _, n := range group {
+		f := files[n]
+		var st unix.Stat_t
+		if dir == nil || unix.Fstatat(int(dir.Fd()), path.Base(f.Path), &st, unix.AT_SYMLINK_NOFOLLOW) != nil ||
+			st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size != f.Size || st.Mtim.Sec != f.ModTime.Unix() {
+			absent[n] = true
+			continue
+		}
+		if f.Rank != data {
+			same, err := same(dir, f)
+			if err != nil {
+				return err
+			}
+			absent[n] = !same
+		}
+	}
+	return nil
+}
+
+// same reports whether a file in a folder has the content that it should.
+func same(dir *os.File, f File) (bool, error) {
+	fd, err := unix.Openat(int(dir.Fd()), path.Base(f.Path), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false, &fs.PathError{Op: "open", Path: f.Path, Err: err}
+	}
+	there := os.NewFile(uintptr(fd), f.Path)
 	defer there.Close()
 	if f.SHA256 != "" {
 		got, _, err := digest(there)
@@ -167,10 +202,13 @@ func (d *localFolder) same(f File) (bool, error) {
 
 // equal compares what two readers have.
 func equal(a, b io.Reader) (bool, error) {
-	var x, y [64 << 10]byte
+	first, second := buffers.Get().(*[64 << 10]byte), buffers.Get().(*[64 << 10]byte)
+	defer buffers.Put(first)
+	defer buffers.Put(second)
+	x, y := first[:], second[:]
 	for {
-		n, errA := io.ReadFull(a, x[:])
-		m, errB := io.ReadFull(b, y[:])
+		n, errA := io.ReadFull(a, x)
+		m, errB := io.ReadFull(b, y)
 		for _, err := range []error{errA, errB} {
 			if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 				return false, err
@@ -212,25 +250,37 @@ func (d *localFolder) List(ctx context.Context) ([]string, error) {
 }
 
 func (d *localFolder) Check(ctx context.Context, files []File) ([]Problem, error) {
-	var mu sync.Mutex
-	var problems []Problem
-	err := each(ctx, files, func(_ context.Context, _ int, f File) error {
-		what := ""
-		if d.root == nil {
-			what = "missing"
-		} else if same, err := d.same(f); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-			what = "missing"
-		} else if err != nil {
-			return err
-		} else if !same {
-			what = "damaged"
+	found := make([]string, len(files))
+	err := each(ctx, byFolder(files), func(ctx context.Context, _ int, group []int) error {
+		var dir *os.File
+		if d.root != nil {
+			var err error
+			if dir, err = d.parent(files[group[0]]); err != nil {
+				return err
+			}
+			defer dir.Close()
 		}
-		if what != "" {
-			mu.Lock()
-			defer mu.Unlock()
-			problems = append(problems, problem(f, what))
+		for _, n := range group {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if dir == nil {
+				found[n] = "missing"
+			} else if same, err := same(dir, files[n]); errors.Is(err, fs.ErrNotExist) {
+				found[n] = "missing"
+			} else if err != nil && !errors.Is(err, syscall.EISDIR) && !errors.Is(err, syscall.ELOOP) {
+				return err
+			} else if !same {
+				found[n] = "damaged"
+			}
 		}
 		return nil
 	})
+	var problems []Problem
+	for n, what := range found {
+		if what != "" {
+			problems = append(problems, problem(files[n], what))
+		}
+	}
 	return problems, err
 }

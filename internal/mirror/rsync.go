@@ -154,7 +154,7 @@ func (d *remote) compare(ctx context.Context, files []File, more ...string) (map
 	if err != nil {
 		return nil, err
 	}
-	out, err := d.run(ctx, d.transfer(dir, list, append(more, "--dry-run")...)...)
+	out, err := d.run(ctx, d.transfer(files, dir, list, append(more, "--dry-run")...)...)
 	return differing(out), err
 }
 

@@ -1,42 +1,24 @@
 package mirror
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/respin-project/respin/internal/report"
 )
 
-// base is the folder that all files lie in as they should at the destination; ok is false if there is none.
-func base(files []File) (dir string, ok bool) {
-	for n, f := range files {
-		d, ok := strings.CutSuffix(f.Source, "/"+filepath.FromSlash(f.Path))
-		if !ok || n > 0 && d != dir {
-			return "", false
-		}
-		dir = d
-	}
-	return dir, len(files) > 0
-}
-
-// stage returns a folder with the files and the list of them. Nothing is copied: equal files are
+// stage returns a folder with the files and the flag that lists them. Nothing is copied: equal files are
 // links to one, so that they become that at the destination, too.
 func (d *remote) stage(files []File) (dir, list string, err error) {
 	d.staged++
 	list = filepath.Join(d.scratch, fmt.Sprintf("list-%d", d.staged))
-	var b bytes.Buffer
-	for _, f := range files {
-		b.WriteString(f.Path + "\x00")
-	}
-	if err := os.WriteFile(list, b.Bytes(), 0o600); err != nil {
-		return "", "", err
-	}
-	if dir, ok := base(files); ok {
-		return dir, list, nil
+	dir, ok := base(files)
+	if list, err = selection(list, dir, files); ok || err != nil {
+		return dir, list, err
 	}
 	dir = filepath.Join(d.scratch, fmt.Sprintf("stage-%d", d.staged))
 	first := map[string]string{} // sources by digest
@@ -73,10 +55,19 @@ func place(f File, to string, first map[string]string) error {
 	return os.Symlink(source, to) // on another file system: equal files are then sent as two
 }
 
-// transfer is what all transfers have in common: owners and modes are the other side's.
-func (d *remote) transfer(dir, list string, more ...string) []string {
-	args := []string{"-rtLH", "-s", "-8", "--omit-dir-times", "--chmod=D755,F644", "--partial-dir=.rsync-partial",
-		"--from0", "--files-from=" + list, "--out-format=%i %n"}
+// goOn keeps part of a file where a transfer broke off, for the next one. To look for such parts takes time.
+const goOn = "--partial-dir=.rsync-partial"
+
+// transfer is what all transfers have in common: owners and modes are the other side's. rsync
+// starts sooner if it need not look for hard links, and no link is followed in a tree.
+func (d *remote) transfer(files []File, dir, list string, more ...string) []string {
+	args := []string{"-rt", "-s", "-8", "--omit-dir-times", "--chmod=D755,F644",
+		"--from0", list, "--out-format=%i %n"}
+	if _, tree := base(files); !tree {
+		args = append(args, "-LH")
+	} else if slices.ContainsFunc(files, func(f File) bool { return f.linked }) {
+		args = append(args, "-H")
+	}
 	return append(append(args, more...), "--", dir+"/", d.target)
 }
 
@@ -92,7 +83,7 @@ func (d *remote) Send(ctx context.Context, files []File, _ *State, _ map[string]
 	if err != nil {
 		return Outcome{}, err
 	}
-	if _, err := d.run(ctx, d.transfer(dir, list)...); err != nil {
+	if _, err := d.run(ctx, d.transfer(files, dir, list, goOn)...); err != nil {
 		return Outcome{}, err
 	}
 	var outcome Outcome
@@ -115,7 +106,7 @@ func (d *remote) Verify(ctx context.Context, files []File) error {
 		if dir, list, err = d.stage(files); err != nil {
 			return err
 		}
-		if _, err = d.run(ctx, d.transfer(dir, list, "--checksum")...); err == nil {
+		if _, err = d.run(ctx, d.transfer(files, dir, list, goOn, "--checksum")...); err == nil {
 			left, err = d.compare(ctx, files, "--checksum")
 		}
 	}

@@ -16,10 +16,13 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // StateFile is the file at a destination's root that says what was published
@@ -39,6 +42,8 @@ type File struct {
 	SHA256  string // hex; empty while nobody has read it
 	ModTime time.Time
 	Rank    int // 0 for data; pointers are published in the order of their ranks
+
+	linked bool // the source has other names
 }
 
 // The ranks of pointers.
@@ -48,59 +53,99 @@ const (
 	metadata
 	streams
 	fileList
-	ranks
 )
 
-var pointers = map[int]*regexp.Regexp{
-	checksums: regexp.MustCompile(`(^|/)[^/]*CHECKSUM[^/]*$|(^|/)(SHA256SUMS|SHA512SUMS|MD5SUMS)(\.[a-z]+)?$`),
-	metadata:  regexp.MustCompile(`(^|/)(images\.json|composeinfo\.json|\.?treeinfo|repomd\.xml[^/]*)$`),
-	streams:   regexp.MustCompile(`(^|/)(streams/[^/]+\.json|releases\.json)$`),
-	fileList:  regexp.MustCompile(`(^|/)full(file)(time)?list[^/]*$`),
-}
-
-// rank tells pointers from data by their names.
-func rank(path string) int {
-	for r := checksums; r < ranks; r++ {
-		if pointers[r].MatchString(path) {
-			return r
-		}
+// rank tells pointers from data by their names. It is asked for every file of
+// a mirror, so it is no regular expression.
+func rank(p string) int {
+	base := path.Base(p)
+	switch {
+	case strings.Contains(base, "CHECKSUM"), strings.HasPrefix(base, "SHA256SUMS"), strings.HasPrefix(base, "SHA512SUMS"), strings.HasPrefix(base, "MD5SUMS"):
+		return checksums
+	case base == "images.json", base == "composeinfo.json", base == "treeinfo", base == ".treeinfo", strings.HasPrefix(base, "repomd.xml"):
+		return metadata
+	case base == "releases.json", path.Ext(base) == ".json" && path.Base(path.Dir(p)) == "streams":
+		return streams
+	case strings.HasPrefix(base, "fullfiletimelist"), strings.HasPrefix(base, "fullfilelist"):
+		return fileList
 	}
 	return data
 }
 
 // Folder returns the files of a finished tree, sorted.
 func Folder(ctx context.Context, dir string) ([]File, error) {
+	root, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(workers)
+	w := walker{ctx: ctx, work: work}
+	work.Go(func() error { return w.folder(root, dir, "") })
+	err = work.Wait()
+	slices.SortFunc(w.files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	return w.files, err
+}
+
+// A walker reads folders, several at a time.
+type walker struct {
+	ctx  context.Context
+	work *errgroup.Group
+
+	mu    sync.Mutex
+	files []File
+}
+
+// folder takes in the files of an open folder, which it closes, and of those in it. prefix is that
+// of their paths in the tree.
+func (w *walker) folder(open *os.File, dir, prefix string) error {
+	defer open.Close()
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	entries, err := open.ReadDir(-1)
+	if err != nil {
+		return err
+	}
 	var files []File
-	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	for _, e := range entries {
+		p, source := prefix+e.Name(), dir+"/"+e.Name()
+		if p == workFolder || p == StateFile {
+			continue
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		rel, err := filepath.Rel(dir, name)
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if rel == workFolder {
-				return fs.SkipDir
+		if e.IsDir() {
+			if err := w.below(source, p+"/"); err != nil {
+				return err
 			}
-			return nil
+			continue
 		}
-		if !d.Type().IsRegular() || rel == StateFile {
-			return nil
+		var st unix.Stat_t
+		if err := unix.Fstatat(int(open.Fd()), e.Name(), &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return &fs.PathError{Op: "stat", Path: source, Err: err}
 		}
-		st, err := d.Info()
+		if st.Mode&unix.S_IFMT == unix.S_IFREG {
+			files = append(files, File{Path: p, Source: source, Size: st.Size, ModTime: time.Unix(st.Mtim.Sec, 0), Rank: rank(p), linked: st.Nlink > 1})
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.files = append(w.files, files...)
+	return nil
+}
+
+// below reads a folder, beside this one if somebody is free.
+func (w *walker) below(dir, prefix string) error {
+	read := func() error {
+		open, err := os.Open(dir)
 		if err != nil {
 			return err
 		}
-		p := filepath.ToSlash(rel)
-		files = append(files, File{Path: p, Source: name, Size: st.Size(), ModTime: st.ModTime().Truncate(time.Second), Rank: rank(p)})
+		return w.folder(open, dir, prefix)
+	}
+	if w.work.TryGo(read) {
 		return nil
-	})
-	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	return files, err
+	}
+	return read()
 }
 
 // local reports whether a path stays below the root that it belongs to.
@@ -120,10 +165,15 @@ type nopCloser struct{ io.ReadSeeker }
 
 func (nopCloser) Close() error { return nil }
 
+// buffers are for reading: a mirror has many small files.
+var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
 // digest is the SHA-256 of all that r has, hex.
 func digest(r io.Reader) (string, int64, error) {
 	h := sha256.New()
-	n, err := io.Copy(h, r)
+	buffer := buffers.Get().(*[64 << 10]byte)
+	defer buffers.Put(buffer)
+	n, err := io.CopyBuffer(h, struct{ io.Reader }{r}, buffer[:]) // or it would bring a buffer of its own
 	return hex.EncodeToString(h.Sum(nil)), n, err
 }
 
