@@ -16,6 +16,7 @@ import (
 // longer where the registry says so.
 const (
 	attempts  = 12
+	knocks    = 6 // where nobody listens: a few seconds, in which a server starts again
 	mostPause = 10 * time.Second
 	mostAsked = time.Minute // that a Retry-After is followed
 )
@@ -46,7 +47,7 @@ func (t *retrier) RoundTrip(request *http.Request) (*http.Response, error) {
 			request.Body = body
 		}
 		response, err := t.inner.RoundTrip(request)
-		if attempt == attempts || ctx.Value(onceKey{}) != nil || !passes(response, err) {
+		if attempt == attempts || attempt == knocks && errors.Is(err, syscall.ECONNREFUSED) || ctx.Value(onceKey{}) != nil || !passes(response, err) {
 			return response, err
 		}
 		wait := pause(attempt)
