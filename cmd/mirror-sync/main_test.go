@@ -157,6 +157,9 @@ func whole(t *testing.T, dir string) {
 // and what pointers name is there all the time.
 func TestKilled(t *testing.T) {
 	for name, kills := range map[string]int{"folder": 140, "rsync": 10, "s3": 50} {
+		if testing.Short() {
+			kills /= 10
+		}
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			to := filepath.Join(dir, "pub")

@@ -153,7 +153,10 @@ func TestKilled(t *testing.T) {
 	took := time.Since(start)
 	old := state(t, to)
 	random := rand.New(rand.NewPCG(4, 4))
-	killed, between := 0, 0
+	killed, between, kills := 0, 0, 100
+	if testing.Short() {
+		kills = 10
+	}
 	for i := range kills {
 		root := tree(t, uint64(i+2), size)
 		plan, err := command(t, "--dry-run", "--arch", "x86_64", to, root).CombinedOutput()
@@ -186,10 +189,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-const (
-	kills = 100
-	size  = 300_000 // bytes of the tree, of which nothing can be compressed
-)
+const size = 300_000 // bytes of the tree, of which nothing can be compressed
 
 // planned reports whether an index holds the image of a dry run, and the other one.
 func planned(plan []byte, got []v1.Descriptor) bool {
