@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
@@ -141,7 +142,21 @@ func (r *Repository) head(ctx context.Context, reference string) (v1.Hash, error
 }
 
 // put stores a manifest under a reference and returns the answer's headers.
+// Distribution does not know a blob for a moment while somebody else uploads the same, so
+// it is asked again before that is believed.
 func (r *Repository) put(ctx context.Context, m Manifest, reference string) (http.Header, error) {
+	for attempt := 1; ; attempt++ {
+		header, err := r.putOnce(ctx, m, reference)
+		if attempt == 6 || !said(err, transport.ManifestBlobUnknownErrorCode) {
+			return header, err
+		}
+		if err := sleep(ctx, pause(attempt)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (r *Repository) putOnce(ctx context.Context, m Manifest, reference string) (http.Header, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPut, r.url("manifests/"+reference).String(), bytes.NewReader(m.Data))
 	if err != nil {
 		return nil, err
