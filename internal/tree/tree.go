@@ -50,42 +50,15 @@ func (p *packer) add(path string, d fs.DirEntry, err error) error {
 	if err != nil {
 		return err
 	}
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		return &fs.PathError{Op: "lstat", Path: path, Err: err}
+	h, node, err := Header(path, name)
+	if err != nil || h == nil {
+		return err
 	}
-	h := &tar.Header{
-		Name: name, Format: tar.FormatPAX, Mode: int64(st.Mode & 0o7777), Uid: int(st.Uid), Gid: int(st.Gid),
-		ModTime: time.Unix(st.Mtim.Sec, st.Mtim.Nsec),
-	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFDIR:
-		h.Typeflag, h.Name = tar.TypeDir, name+"/"
-	case unix.S_IFREG:
-		h.Typeflag, h.Size = tar.TypeReg, st.Size
-	case unix.S_IFLNK:
-		h.Typeflag = tar.TypeSymlink
-		if h.Linkname, err = os.Readlink(path); err != nil {
-			return err
-		}
-	case unix.S_IFCHR, unix.S_IFBLK:
-		h.Typeflag = map[uint32]byte{unix.S_IFCHR: tar.TypeChar, unix.S_IFBLK: tar.TypeBlock}[st.Mode&unix.S_IFMT]
-		h.Devmajor, h.Devminor = int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
-	case unix.S_IFIFO:
-		h.Typeflag = tar.TypeFifo
-	default:
-		return nil // a socket, which means nothing without its process
-	}
-	if st.Nlink > 1 && st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		if first, ok := p.seen[st.Ino]; ok {
-			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
+	if node != 0 {
+		if first, ok := p.seen[node]; ok {
+			h.Typeflag, h.Linkname, h.Size, h.PAXRecords = tar.TypeLink, first, 0, nil
 		} else {
-			p.seen[st.Ino] = name
-		}
-	}
-	if h.Typeflag != tar.TypeLink {
-		if h.PAXRecords, err = attributes(path); err != nil {
-			return err
+			p.seen[node] = name
 		}
 	}
 	if err := p.tar.WriteHeader(h); err != nil {
@@ -103,6 +76,43 @@ func (p *packer) add(path string, d fs.DirEntry, err error) error {
 		return fmt.Errorf("packing %s: %w", name, err)
 	}
 	return nil
+}
+
+// Header returns what an archive says of the file at path, under a name in it;
+// nil for a socket, which means nothing without its process. node tells the
+// names of one file from those of others; it is 0 for a file with one name.
+func Header(path, name string) (h *tar.Header, node uint64, err error) {
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return nil, 0, &fs.PathError{Op: "lstat", Path: path, Err: err}
+	}
+	h = &tar.Header{
+		Name: name, Format: tar.FormatPAX, Mode: int64(st.Mode & 0o7777), Uid: int(st.Uid), Gid: int(st.Gid),
+		ModTime: time.Unix(st.Mtim.Sec, st.Mtim.Nsec),
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		h.Typeflag, h.Name = tar.TypeDir, name+"/"
+	case unix.S_IFREG:
+		h.Typeflag, h.Size = tar.TypeReg, st.Size
+	case unix.S_IFLNK:
+		h.Typeflag = tar.TypeSymlink
+		if h.Linkname, err = os.Readlink(path); err != nil {
+			return nil, 0, err
+		}
+	case unix.S_IFCHR, unix.S_IFBLK:
+		h.Typeflag = map[uint32]byte{unix.S_IFCHR: tar.TypeChar, unix.S_IFBLK: tar.TypeBlock}[st.Mode&unix.S_IFMT]
+		h.Devmajor, h.Devminor = int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
+	case unix.S_IFIFO:
+		h.Typeflag = tar.TypeFifo
+	default:
+		return nil, 0, nil
+	}
+	if st.Nlink > 1 && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		node = st.Ino
+	}
+	h.PAXRecords, err = attributes(path)
+	return h, node, err
 }
 
 // attributes returns a file's extended attributes as PAX records, nil if there are none.

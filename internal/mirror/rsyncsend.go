@@ -1,0 +1,157 @@
+package mirror
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/respin-project/respin/internal/report"
+)
+
+// stage returns a folder with the files and the flag that lists them. Nothing is copied: equal files are
+// links to one, so that they become that at the destination, too.
+func (d *remote) stage(files []File) (dir, list string, err error) {
+	d.staged++
+	list = filepath.Join(d.scratch, fmt.Sprintf("list-%d", d.staged))
+	dir, ok := base(files)
+	if list, err = selection(list, dir, files); ok || err != nil {
+		return dir, list, err
+	}
+	dir = filepath.Join(d.scratch, fmt.Sprintf("stage-%d", d.staged))
+	first := map[string]string{} // sources by digest
+	for _, f := range files {
+		to := filepath.Join(dir, filepath.FromSlash(f.Path))
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return "", "", err
+		}
+		if err := place(f, to, first); err != nil {
+			return "", "", err
+		}
+	}
+	return dir, list, nil
+}
+
+func place(f File, to string, first map[string]string) error {
+	if f.Source == "" {
+		if err := os.WriteFile(to, f.Data, 0o644); err != nil {
+			return err
+		}
+		return os.Chtimes(to, f.ModTime, f.ModTime)
+	}
+	source, err := filepath.Abs(f.Source)
+	if err != nil {
+		return err
+	}
+	if other := first[f.SHA256]; other != "" && f.SHA256 != "" && os.Link(other, to) == nil {
+		return nil
+	}
+	if os.Link(source, to) == nil {
+		first[f.SHA256] = to
+		return nil
+	}
+	return os.Symlink(source, to) // on another file system: equal files are then sent as two
+}
+
+// goOn keeps part of a file where a transfer broke off, for the next one. To look for such parts takes time.
+const goOn = "--partial-dir=.rsync-partial"
+
+// transfer is what all transfers have in common: owners and modes are the other side's. rsync
+// starts sooner if it need not look for hard links, and no link is followed in a tree.
+func (d *remote) transfer(files []File, dir, list string, more ...string) []string {
+	args := []string{"-rt", "-s", "-8", "--omit-dir-times", "--chmod=D755,F644",
+		"--from0", list, "--out-format=%i %n"}
+	if _, tree := base(files); !tree {
+		args = append(args, "-LH")
+	} else if slices.ContainsFunc(files, func(f File) bool { return f.linked }) {
+		args = append(args, "-H")
+	}
+	return append(append(args, more...), "--", dir+"/", d.target)
+}
+
+func (d *remote) Send(ctx context.Context, files []File, _ *State, _ map[string]string, task *report.Task) (Outcome, error) {
+	for _, f := range files {
+		if f.SHA256 != "" && f.Source != "" {
+			if err := verify(f); err != nil {
+				return Outcome{}, err
+			}
+		}
+	}
+	dir, list, err := d.stage(files)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if _, err := d.run(ctx, d.transfer(files, dir, list, goOn)...); err != nil {
+		return Outcome{}, err
+	}
+	var outcome Outcome
+	contents := map[string]bool{}
+	for _, f := range files {
+		key := twin(f)
+		outcome.count(f, key != "" && contents[key])
+		contents[key] = true
+		progress(task, f.Size)
+	}
+	return outcome, nil
+}
+
+// Verify has the other side read what was sent. What has the right size and
+// time and yet other bytes was not; the second time it is.
+func (d *remote) Verify(ctx context.Context, files []File) error {
+	left, err := d.compare(ctx, files, "--checksum")
+	if err == nil && len(left) > 0 {
+		var dir, list string
+		if dir, list, err = d.stage(files); err != nil {
+			return err
+		}
+		if _, err = d.run(ctx, d.transfer(files, dir, list, goOn, "--checksum")...); err == nil {
+			left, err = d.compare(ctx, files, "--checksum")
+		}
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if left[f.Path] != "" {
+			return fmt.Errorf("%s is not there as it was sent", f.Path)
+		}
+	}
+	return nil
+}
+
+func verify(f File) error {
+	in, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	got, _, err := digest(in)
+	if err == nil && got != f.SHA256 {
+		err = changed(got, f.SHA256)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return nil
+}
+
+func (d *remote) Delete(ctx context.Context, paths []string) error {
+	empty, err := os.MkdirTemp(d.scratch, "empty-*")
+	if err != nil {
+		return err
+	}
+	for _, p := range paths { // the folders are not missing
+		if err := os.MkdirAll(filepath.Join(empty, filepath.Dir(filepath.FromSlash(p))), 0o755); err != nil {
+			return err
+		}
+	}
+	d.staged++
+	list := filepath.Join(d.scratch, fmt.Sprintf("list-%d", d.staged))
+	if err := os.WriteFile(list, []byte(strings.Join(paths, "\x00")), 0o600); err != nil {
+		return err
+	}
+	_, err = d.run(ctx, "-r", "-s", "--delete-missing-args", "--from0", "--files-from="+list, "--", empty+"/", d.target)
+	return err
+}
