@@ -200,7 +200,7 @@ func TestBrokenGuest(t *testing.T) {
 		{"memory", "tiny", "bios", []edit{write("/etc/late", "tail /dev/zero\n")}, "out-of-memory", "tail"},
 
 		{"failing unit", "debian", "bios", unit("broken", "[Service]\nType=oneshot\nExecStart=/bin/false\n"), "systemd", "broken.service"},
-		{"cloud-init off", "debian", "uefi", []edit{write("/etc/cloud/cloud-init.disabled", "")}, "cloud-init-off", "debian"},
+		{"cloud-init off", "debian", "uefi", []edit{write("/etc/cloud/cloud-init.disabled", "")}, "cloud-init-off", "cloud-init did not run"},
 		{"sshd off", "debian", "bios", []edit{link("/etc/systemd/system/ssh.service", "/dev/null"), link("/etc/systemd/system/ssh.socket", "/dev/null")}, "sshd-off", ""},
 		{"known password", "debian", "bios", []edit{write("/etc/shadow", "root:"+knownHash+":19000:0:99999:7:::\n")}, "accounts", `account "root" has a password that everybody knows`},
 		{"wrong root, systemd", "debian", "bios", []edit{write("/boot/grub/grub.cfg", grubConfig(otherUUID))}, "root-not-found", otherUUID},

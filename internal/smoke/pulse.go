@@ -119,6 +119,8 @@ func stranded(f facts, d door, user string) *Fault {
 		return faultf("sshd-off", "the guest is up and nothing listens at its SSH port")
 	case d == doorLocked && !f.CloudInit && f.Kernel:
 		return faultf("cloud-init-off", "cloud-init did not run: it wrote nothing to the console, and SSH refuses the key for %s", user)
+	case d == doorSilent && !f.CloudInit && f.System != "": // that would have set the network up
+		return faultf("cloud-init-off", "cloud-init did not run: it wrote nothing to the console, and the guest does not answer at its SSH port")
 	case d == doorLocked:
 		return faultf("key-refused", "SSH refuses the key of the seed for %s", user)
 	}

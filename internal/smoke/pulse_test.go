@@ -141,7 +141,7 @@ func TestTooBusy(t *testing.T) {
 	}{
 		{"emergency", 100 * time.Second, 49 * time.Second, false},
 		{"emergency", 100 * time.Second, 51 * time.Second, true},
-		{"timeout", time.Second, time.Minute, true},
+		{"systemd", time.Second, time.Minute, true},
 		{"kernel-panic", time.Second, time.Minute, false},
 	} {
 		err := tooBusy(faultf(tt.code, "it failed"), qemu.Vitals{Ran: tt.ran, Starved: tt.starved})

@@ -43,9 +43,9 @@ func (a *attempt) neverRan(f *Fault) bool {
 	return f.Code == "hang" && facts.Stage == "firmware" && !facts.Kernel && a.pulse.last.Reads == 0
 }
 
-// impatient are the faults that come of time limits: systemd's for devices and
-// services among them, which go by the clock however little a guest gets done.
-var impatient = []string{"emergency", "boot-not-finished", "timeout", "systemd"}
+// impatient are the faults that come of systemd's time limits for devices and
+// services, which go by the clock however little a guest gets done.
+var impatient = []string{"emergency", "boot-not-finished", "systemd"}
 
 // tooBusy is not nil if a fault may be the host's: if time ran out for a guest
 // that was kept waiting for a processor for a third of the time it wanted one. Then there is no verdict.
