@@ -51,7 +51,9 @@ func TestFedora(t *testing.T) {
 				return
 			}
 			same[string(text)] = branch
-			t.Parallel()
+			if branch != "f43" {
+				slow(t)
+			}
 			firmware := map[bool]string{true: "bios", false: "uefi"}[branch == "main"]
 			name := "fedora-" + branch
 			folder := specFolder(t, name, strings.NewReplacer("NAME", name, "FIRMWARE", firmware).Replace(fedoraSpec), string(text))
@@ -80,6 +82,9 @@ func specFolder(t *testing.T, name, spec, ks string) string {
 func TestCloudBase(t *testing.T) {
 	for profile, release := range map[string]string{"modern": "43", "classic": "10"} {
 		t.Run(profile, func(t *testing.T) {
+			if profile != "modern" {
+				slow(t)
+			}
 			d := fixture.Find(t, profile)
 			pipe(t, d, []string{"--release", release, "../fixture/specs/cloud-base"}).passed(t, "cloud-base")
 		})

@@ -46,6 +46,14 @@ func TestMain(m *testing.M) {
 	}())
 }
 
+// slow skips a test that takes minutes more under -short.
+func slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIP: takes minutes more, and -short is given: scripts/test --slow runs it")
+	}
+}
+
 // A run is what came out of a pipe.
 type run struct {
 	manifests []*manifest.Manifest

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -144,14 +143,10 @@ func keepFolder(t *testing.T) string {
 	return t.TempDir()
 }
 
-// always are the tests of the large guest that are run with -short, too. The
-// others take a minute each under TCG.
-var always = []string{"failing unit", "cloud-init off", "known password"}
-
 // together lets guests run beside each other, as many as go test's -parallel says.
-func together(t *testing.T, guest, test string) {
+func together(t *testing.T, guest string) {
 	t.Helper()
-	if guest == "debian" && testing.Short() && !slices.Contains(always, test) {
+	if guest == "debian" && testing.Short() {
 		t.Skip("SKIP: takes minutes under TCG, and -short is given")
 	}
 	t.Parallel()
@@ -161,7 +156,7 @@ func TestGoodGuest(t *testing.T) {
 	for _, name := range []string{"tiny", "debian"} {
 		for _, firmware := range []string{"bios", "uefi"} {
 			t.Run(name+" "+firmware, func(t *testing.T) {
-				together(t, name, "good")
+				together(t, name)
 				if got := smokeTest(t, guestDisk(t, name), firmware, manifest.Smoke{}); !got.Passed || len(got.Retries) > 0 {
 					t.Errorf("%s: %s %q", got.Code, got.Cause, got.Retries)
 				}
@@ -213,7 +208,7 @@ func TestBrokenGuest(t *testing.T) {
 		{"missing mount", "debian", "bios", []edit{write("/etc/fstab", "UUID=6d1a1e5c-5a1f-4f0e-9b0e-0c0ffee00001 / ext4 defaults 0 1\n/dev/vdz1 /data ext4 x-systemd.device-timeout=10s 0 0\n")}, "emergency", "/dev/vdz1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			together(t, tt.guest, tt.name)
+			together(t, tt.guest)
 			got := smokeTest(t, alter(t, tt.guest, tt.edits...), tt.firmware, manifest.Smoke{})
 			if got.Passed || got.Code != tt.code || !strings.Contains(got.Cause, tt.text) {
 				t.Errorf("passed: %v, code %q, cause %q; want code %q and %q", got.Passed, got.Code, got.Cause, tt.code, tt.text)
