@@ -12,7 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,10 +71,8 @@ func pipe(t *testing.T, d fixture.Distribution, args []string, smoke ...string) 
 	}
 	r := run{output: filepath.Join(t.TempDir(), "out")}
 	build := []string{"img-build", "--output", r.output, "--key", d.Key()}
-	for _, name := range []string{"url", "fedora", "updates"} {
-		if name == "url" || strings.Contains(strings.Join(args, " "), "fedora") {
-			build = append(build, "--repo", name+"="+d.Repo())
-		}
+	for _, name := range repositories(t, args) {
+		build = append(build, "--repo", name+"="+d.Repo())
 	}
 	stages := [][]string{append([]string{"ks-render"}, args...), build, {"img-convert", "--to", "qcow2"}, append([]string{"img-smoke"}, smoke...)}
 	var messages, out bytes.Buffer
@@ -91,6 +90,25 @@ func pipe(t *testing.T, d fixture.Distribution, args []string, smoke ...string) 
 		}
 		r.manifests = append(r.manifests, m)
 	}
+}
+
+// repositories are the names of those that kickstarts install from.
+func repositories(t *testing.T, args []string) []string {
+	t.Helper()
+	rendered, err := exec.Command(filepath.Join(bin, "ks-render"), append([]string{"--quiet"}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, err.(*exec.ExitError).Stderr)
+	}
+	var names []string
+	for _, m := range regexp.MustCompile(`repo --name=([^ "]+)`).FindAllSubmatch(rendered, -1) {
+		if name := string(m[1]); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if names == nil {
+		return []string{"url"}
+	}
+	return names // the url command of Fedora's is one of them
 }
 
 // connect runs a pipe and returns the exit code of its last command.
