@@ -75,10 +75,19 @@ func pipe(t *testing.T, d fixture.Distribution, args []string, smoke ...string) 
 		build = append(build, "--repo", name+"="+d.Repo())
 	}
 	stages := [][]string{append([]string{"ks-render"}, args...), build, {"img-convert", "--to", "qcow2"}, append([]string{"img-smoke"}, smoke...)}
-	var messages, out bytes.Buffer
+	messages, err := os.Create(filepath.Join(t.TempDir(), "messages")) // a file, for several processes write to it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer messages.Close()
+	var out bytes.Buffer
 	start := time.Now()
-	r.exit = connect(t, stages, &out, &messages)
-	r.messages = messages.String()
+	r.exit = connect(t, stages, &out, messages)
+	text, err := os.ReadFile(messages.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.messages = string(text)
 	t.Logf("the pipe took %.0f s", time.Since(start).Seconds())
 	for stream := manifest.NewReader(&out, "the pipe"); ; {
 		m, err := stream.Read()
@@ -100,7 +109,7 @@ func repositories(t *testing.T, args []string) []string {
 		t.Fatalf("%v\n%s", err, err.(*exec.ExitError).Stderr)
 	}
 	var names []string
-	for _, m := range regexp.MustCompile(`repo --name=([^ "]+)`).FindAllSubmatch(rendered, -1) {
+	for _, m := range regexp.MustCompile(`\\nrepo --name=([^ "]+)`).FindAllSubmatch(rendered, -1) {
 		if name := string(m[1]); !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -112,7 +121,7 @@ func repositories(t *testing.T, args []string) []string {
 }
 
 // connect runs a pipe and returns the exit code of its last command.
-func connect(t *testing.T, stages [][]string, stdout, stderr io.Writer) int {
+func connect(t *testing.T, stages [][]string, stdout io.Writer, stderr *os.File) int {
 	t.Helper()
 	var commands []*exec.Cmd
 	var in io.ReadCloser
