@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"os"
-	"runtime"
 
 	"github.com/respin-project/respin/internal/account"
 	"github.com/respin-project/respin/internal/ami"
@@ -65,11 +63,10 @@ func (o *options) file(ctx context.Context, env *cli.Env, job *ami.Job, path str
 	}
 	arch := o.arch
 	if arch == "" {
-		arch = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
+		arch = manifest.HostArch()
 	}
 	image := manifest.Image{Name: source.DiskName(path), Version: "0", Release: "0", Arch: arch}
-	out := json.NewEncoder(env.Stdout)
-	out.SetEscapeHTML(false)
+	out := env.Lines()
 	return job.File(ctx, path, image, func(p manifest.Publication) error { return out.Encode(p) })
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/http/httptest"
 	"os"
@@ -62,8 +61,7 @@ func TestApply(t *testing.T) {
 
 func TestScripts(t *testing.T) {
 	commands := map[string]func(*testscript.TestScript, bool, []string){"fake": fake, "image": image, "state": state}
-	maps.Copy(commands, clitest.Commands)
-	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: commands, Setup: func(env *testscript.Env) error {
+	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: clitest.With(commands), Setup: func(env *testscript.Env) error {
 		for name, value := range ec2test.Environment("http://127.0.0.1:1") {
 			env.Setenv(name, value)
 		}
@@ -129,10 +127,7 @@ func image(ts *testscript.TestScript, _ bool, args []string) {
 // The command, killed at random points a hundred times and more, ends where an
 // undisturbed one does, and tells nobody its secret.
 func TestKilled(t *testing.T) {
-	path, err := exec.LookPath("ami-register") // testscript.Main put it there
-	if err != nil {
-		t.Skip("SKIP: the command is not on the path")
-	}
+	path := clitest.Program(t, "ami-register")
 	disk := ec2test.Disk(11, 8<<20)
 	folder := t.TempDir()
 	m := ec2test.Image(t, folder, "cloud", disk)

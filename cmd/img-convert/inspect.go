@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/respin-project/respin/internal/cli"
@@ -14,8 +13,7 @@ func inspectFiles(ctx context.Context, env *cli.Env, names []string) error {
 	if len(names) == 0 {
 		return cli.Usagef("inspect wants the files to look at")
 	}
-	out := json.NewEncoder(env.Stdout)
-	out.SetEscapeHTML(false)
+	out := env.Lines()
 	var errs []error
 	for _, name := range names {
 		image, err := inspect.File(ctx, name)

@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 
 	"github.com/respin-project/respin/internal/cli"
@@ -81,7 +79,7 @@ func (o *options) files(ctx context.Context, env *cli.Env, names []string) error
 		}
 	}
 	if o.arch == "" {
-		o.arch = hostArch()
+		o.arch = manifest.HostArch()
 	}
 	var errs []error
 	made := map[string]string{} // by the names of the disks, with the folder
@@ -134,8 +132,7 @@ func (o *options) file(ctx context.Context, env *cli.Env, name, folder string) e
 	if err != nil {
 		return fmt.Errorf("converting %s: %w", name, err)
 	}
-	out := json.NewEncoder(env.Stdout)
-	out.SetEscapeHTML(false)
+	out := env.Lines()
 	for _, a := range made {
 		a.Path = filepath.Join(folder, a.Path)
 		if err := out.Encode(a); err != nil {
@@ -143,15 +140,4 @@ func (o *options) file(ctx context.Context, env *cli.Env, name, folder string) e
 		}
 	}
 	return nil
-}
-
-// hostArch is this machine's architecture as RPM names it.
-func hostArch() string {
-	switch runtime.GOARCH {
-	case "amd64":
-		return "x86_64"
-	case "arm64":
-		return "aarch64"
-	}
-	return runtime.GOARCH
 }

@@ -26,10 +26,7 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	commands := map[string]func(*testscript.TestScript, bool, []string){"disk": disk, "image": image}
-	for name, fn := range clitest.Commands {
-		commands[name] = fn
-	}
-	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: commands, Setup: clitest.Setup})
+	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: clitest.With(commands), Setup: clitest.Setup})
 }
 
 // disk SEED SIZE FILE makes a raw disk.
@@ -70,11 +67,7 @@ func TestDocumented(t *testing.T) {
 // command returns this test's own program as img-convert.
 func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	path, err := exec.LookPath("img-convert") // testscript.Main put it there
-	if err != nil {
-		t.Skip("SKIP: the command is not on the path")
-	}
-	return exec.Command(path, args...)
+	return exec.Command(clitest.Program(t, "img-convert"), args...)
 }
 
 // Killed at any moment, it leaves nothing under a final name that is not

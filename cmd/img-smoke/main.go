@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"flag"
 	"os"
@@ -128,10 +127,9 @@ func (o *options) parallel() int { return max(o.jobs, runtime.NumCPU()) }
 // files tests plain files, and prints a line for each test.
 func (o *options) files(ctx context.Context, env *cli.Env, t *smoke.Tester, files []string) error {
 	if o.arch == "" {
-		o.arch = qemu.HostArch()
+		o.arch = manifest.HostArch()
 	}
-	out := json.NewEncoder(env.Stdout)
-	out.SetEscapeHTML(false)
+	out := env.Lines()
 	var (
 		work  sync.WaitGroup
 		mu    sync.Mutex // guards out

@@ -26,10 +26,7 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	commands := map[string]func(*testscript.TestScript, bool, []string){"disk": disk, "guest": guest, "image": image}
-	for name, fn := range clitest.Commands {
-		commands[name] = fn
-	}
-	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: commands, Setup: clitest.Setup, Condition: condition})
+	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: clitest.With(commands), Setup: clitest.Setup, Condition: condition})
 }
 
 // condition tells a script what this machine has.
@@ -104,10 +101,7 @@ func TestDocumented(t *testing.T) {
 // its own, and waits until QEMU runs. It returns QEMU's number.
 func begin(t *testing.T, dir string, stderr *bytes.Buffer) (*exec.Cmd, int) {
 	t.Helper()
-	path, err := exec.LookPath("img-smoke") // testscript.Main put it there
-	if err != nil {
-		t.Skip("SKIP: the command is not on the path")
-	}
+	path := clitest.Program(t, "img-smoke")
 	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
 		t.Skipf("SKIP: %v", err)
 	}

@@ -68,10 +68,7 @@ func release(t *testing.T, n int) []byte {
 // command returns this test's own program as mirror-sync.
 func command(t *testing.T, stream []byte, destination string) *exec.Cmd {
 	t.Helper()
-	path, err := exec.LookPath("mirror-sync") // testscript.Main put it there
-	if err != nil {
-		t.Skip("SKIP: the command is not on the path")
-	}
+	path := clitest.Program(t, "mirror-sync")
 	cmd := exec.Command(path, "--quiet", "--allow-untested", "--grace", "0s", destination)
 	cmd.Stdin = bytes.NewReader(stream)
 	return cmd

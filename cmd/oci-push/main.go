@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -127,17 +126,6 @@ func pairs(flag string, list []string) (map[string]string, error) {
 		all[key] = value
 	}
 	return all, nil
-}
-
-// hostArch is this machine's architecture as RPM names it.
-func hostArch() string {
-	switch runtime.GOARCH {
-	case "amd64":
-		return "x86_64"
-	case "arm64":
-		return "aarch64"
-	}
-	return runtime.GOARCH
 }
 
 // tags are those of a list, each checked.

@@ -35,10 +35,7 @@ func TestScripts(t *testing.T) {
 		ts.Setenv("DOCKER_CONFIG", ts.MkAbs("."))
 		ts.Setenv("HOME", ts.MkAbs("."))
 	}
-	for name, fn := range clitest.Commands {
-		commands[name] = fn
-	}
-	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: commands, Setup: clitest.Setup})
+	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: clitest.With(commands), Setup: clitest.Setup})
 }
 
 // index REFERENCE ARCH... compares the architectures of an index.
@@ -79,10 +76,7 @@ func TestDocumented(t *testing.T) {
 // command returns this test's own program as oci-push.
 func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	path, err := exec.LookPath("oci-push") // testscript.Main put it there
-	if err != nil {
-		t.Skip("SKIP: the command is not on the path")
-	}
+	path := clitest.Program(t, "oci-push")
 	cmd := exec.Command(path, args...)
 	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1700000000")
 	return cmd

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -187,7 +186,7 @@ func (o *options) paths(ctx context.Context, env *cli.Env, target string, paths 
 	}
 	about := oci.About{Arch: o.arch, Created: o.epoch}.With(o.annotation, o.label)
 	if about.Arch == "" {
-		about.Arch = hostArch()
+		about.Arch = manifest.HostArch()
 	}
 	var images []*oci.Image
 	defer func() { oci.CloseAll(images) }()
@@ -205,8 +204,7 @@ func (o *options) paths(ctx context.Context, env *cli.Env, target string, paths 
 	if err := o.send(ctx, env, push, strings.Join(paths, " "), images); err != nil || o.dryRun {
 		return err
 	}
-	out := json.NewEncoder(env.Stdout)
-	out.SetEscapeHTML(false)
+	out := env.Lines()
 	var errs []error
 	for _, i := range images {
 		errs = append(errs, out.Encode(map[string]string{"kind": "oci", "reference": repository.String() + ":" + list[0],

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/respin-project/respin/internal/hint"
+	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/report"
 	"github.com/respin-project/respin/internal/source"
 )
@@ -99,28 +100,9 @@ func verify(ctx context.Context, path, want string) error {
 	if want == "" {
 		return nil
 	}
-	sum, err := fileDigest(ctx, path)
+	sum, err := manifest.Digest(ctx, path)
 	if err == nil && sum != want {
 		err = hint.Wrap(fmt.Errorf("%s is not the file that its manifest describes: its SHA-256 is %s, not %s", path, sum, want), "run the pipe again from img-build or img-convert on")
 	}
 	return err
-}
-
-// fileDigest is the SHA-256 of a file, hexadecimal.
-func fileDigest(ctx context.Context, path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	stop := context.AfterFunc(ctx, func() { f.Close() })
-	defer stop()
-	h := sha256.New()
-	if _, err := io.CopyBuffer(h, struct{ io.Reader }{f}, make([]byte, 256<<10)); err != nil {
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -70,7 +70,7 @@ func (j *Job) Manifest(ctx context.Context, m *manifest.Manifest) error {
 	case file == "" && a.Format == "raw":
 		file = disk.SHA256
 	case file == "":
-		if file, err = fileDigest(ctx, m.Path(a.Path)); err != nil {
+		if file, err = manifest.Digest(ctx, m.Path(a.Path)); err != nil {
 			return err
 		}
 	}

@@ -29,11 +29,14 @@ var sharedCache string
 
 func TestMain(m *testing.M) {
 	sandbox.Init()
-	var err error
-	if sharedCache, err = os.MkdirTemp("", "respin-build-test-"); err != nil {
-		panic(err)
-	}
-	sandboxtest.Main(m)
+	os.Exit(func() int {
+		var err error
+		if sharedCache, err = os.MkdirTemp("", "respin-build-test-"); err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(sharedCache)
+		return sandboxtest.Run(m)
+	}())
 }
 
 // tinyDisk and tinyPackages are the parts of a kickstart that most tests do not care about.

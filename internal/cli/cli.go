@@ -13,6 +13,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -51,6 +52,13 @@ type Env struct {
 
 	args []string
 	doc  string
+}
+
+// Lines writes values to Stdout, a line of JSON each.
+func (e *Env) Lines() *json.Encoder {
+	out := json.NewEncoder(e.Stdout)
+	out.SetEscapeHTML(false)
+	return out
 }
 
 // Func does a command's work. What it returns decides the exit code: nil is OK,

@@ -52,17 +52,6 @@ func (e Emulator) Console() string {
 // native reports whether the guests' processor is of the host's kind.
 func (e Emulator) native() bool { return platforms[e.Arch].goarch == runtime.GOARCH }
 
-// HostArch is this machine's architecture as RPM names it; empty if no
-// emulator for it is known here.
-func HostArch() string {
-	for arch, p := range platforms {
-		if p.goarch == runtime.GOARCH {
-			return arch
-		}
-	}
-	return ""
-}
-
 // Find returns the emulator of an architecture, named as RPM does.
 func Find(arch string) (Emulator, error) {
 	p, ok := platforms[arch]

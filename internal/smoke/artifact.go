@@ -2,9 +2,6 @@ package smoke
 
 import (
 	"bytes"
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -103,23 +100,4 @@ func detect(f *os.File) (string, error) {
 		}
 	}
 	return "raw", nil
-}
-
-// digest returns the SHA-256 of the file, hexadecimal digits.
-func digest(ctx context.Context, path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	stop := context.AfterFunc(ctx, func() { f.Close() })
-	defer stop()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -153,7 +153,7 @@ func (t *Tester) image(ctx context.Context, image *Image) ([]manifest.Test, []er
 
 // verify returns the SHA-256 of the artifact, which must be the one that the manifest has.
 func (i *Image) verify(ctx context.Context) (string, error) {
-	sum, err := digest(ctx, i.Path)
+	sum, err := manifest.Digest(ctx, i.Path)
 	if err == nil && i.SHA256 != "" && sum != i.SHA256 {
 		err = fmt.Errorf("%s is not the file that the manifest describes: its SHA-256 is %s instead of %s", i.Path, sum, i.SHA256)
 	}

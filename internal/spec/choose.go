@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
+
+	"github.com/respin-project/respin/internal/manifest"
 )
 
 // A Choice says which images are wanted. Empty fields choose all, or what the
@@ -46,21 +47,8 @@ func (c Choice) alone(arg string) ([]Target, error) {
 	s.Name = cmp.Or(c.Name, name)
 	release := Release{Version: strings.Join(c.Versions, ""), Arches: c.Arches}
 	if len(release.Arches) == 0 {
-		release.Arches = []string{hostArch()}
+		release.Arches = []string{manifest.HostArch()}
 	}
 	s.Releases = []Release{release}
 	return s.targets(nil, nil)
-}
-
-// hostArch is this machine's architecture as RPM names it.
-func hostArch() string {
-	switch runtime.GOARCH {
-	case "amd64":
-		return "x86_64"
-	case "arm64":
-		return "aarch64"
-	case "386":
-		return "i686"
-	}
-	return runtime.GOARCH
 }

@@ -139,8 +139,8 @@ func (s *System) exists(name string) bool {
 // root opens the tree so that no link leads out of it.
 func (s *System) root() (*os.Root, error) { return os.OpenRoot(s.Tree) }
 
-// write writes a file of the tree in place of whatever was there.
-func (s *System) write(name, text string, mode os.FileMode) error {
+// replace has put put something in the place of whatever has that name in the tree.
+func (s *System) replace(name string, put func(r *os.Root) error) error {
 	r, err := s.root()
 	if err != nil {
 		return err
@@ -152,10 +152,17 @@ func (s *System) write(name, text string, mode os.FileMode) error {
 	if err := r.Remove(name); err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	if err := r.WriteFile(name, []byte(text), mode); err != nil {
-		return err
-	}
-	return r.Chmod(name, mode)
+	return put(r)
+}
+
+// write writes a file of the tree in place of whatever was there.
+func (s *System) write(name, text string, mode os.FileMode) error {
+	return s.replace(name, func(r *os.Root) error {
+		if err := r.WriteFile(name, []byte(text), mode); err != nil {
+			return err
+		}
+		return r.Chmod(name, mode)
+	})
 }
 
 // rewrite changes the text of a file of the tree, which keeps its owner and mode.
@@ -189,18 +196,7 @@ func (s *System) read(name string) (string, error) {
 
 // link makes a symbolic link in place of whatever was there.
 func (s *System) link(target, name string) error {
-	r, err := s.root()
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	if err := r.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return err
-	}
-	if err := r.Remove(name); err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	return r.Symlink(target, name)
+	return s.replace(name, func(r *os.Root) error { return r.Symlink(target, name) })
 }
 
 // assign sets NAME=VALUE in a file of such lines; other lines stay.

@@ -3,8 +3,10 @@ package clitest
 
 import (
 	"errors"
+	"maps"
 	"os/exec"
 	"strconv"
+	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -13,6 +15,23 @@ import (
 var Commands = map[string]func(*testscript.TestScript, bool, []string){
 	"exits":      exits,
 	"documented": documented,
+}
+
+// With returns Commands and more.
+func With(more map[string]func(*testscript.TestScript, bool, []string)) map[string]func(*testscript.TestScript, bool, []string) {
+	all := maps.Clone(Commands)
+	maps.Copy(all, more)
+	return all
+}
+
+// Program is the path of a command that testscript.Main runs as this test's own program.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Skip("SKIP: the command is not on the path")
+	}
+	return path
 }
 
 // exits CODE PROGRAM [ARG...] runs a program that must end with that exit code.

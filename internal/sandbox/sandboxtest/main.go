@@ -15,24 +15,27 @@ import (
 // Main is a TestMain. Where an ordinary user may have no namespaces, the
 // package's tests are skipped, and it says so; root may have them everywhere
 // that matters, so there it is a failure.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for a TestMain that has something to clear up: it returns the exit code.
+func Run(m *testing.M) int {
 	sandbox.Init()
 	_, inside, err := sandbox.Enter(context.Background())
 	if inside {
-		os.Exit(m.Run())
+		return m.Run()
 	}
 	if exit, ok := errors.AsType[interface {
 		error
 		ExitCode() int
 	}](err); ok {
-		os.Exit(exit.ExitCode())
+		return exit.ExitCode()
 	}
 	if err != nil && os.Geteuid() == 0 {
 		fmt.Println("FAIL:", err)
-		os.Exit(1)
+		return 1
 	}
 	if err != nil {
 		fmt.Println("SKIP: no namespaces for this user:", err)
 	}
-	os.Exit(0)
+	return 0
 }
