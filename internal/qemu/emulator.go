@@ -26,7 +26,7 @@ type platform struct {
 
 var platforms = map[string]platform{
 	"x86_64": {
-		goarch: "amd64", machine: "q35", display: []string{"-vga", "std"},
+		goarch: "amd64", machine: "q35,sata=off", display: []string{"-vga", "std"},
 		debian: "qemu-system-x86", fedora: "qemu-system-x86-core", firmware: [2]string{"ovmf", "edk2-ovmf"},
 	},
 	"aarch64": {

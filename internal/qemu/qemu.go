@@ -108,9 +108,10 @@ func (m Machine) accel() string {
 // What the levels of x86-64 make of qemu64, the model that TCG runs fastest. The
 // model has cmpxchg16b, which is of level 2 only and which QEMU 7.2 gets wrong now
 // and then: kernels that allocate memory with it (6.12) crash or stand still.
+// Without svm guests do not load KVM, which they would have no use for.
 const (
-	level1 = ",-cx16"
-	level2 = ",+ssse3,+sse4.1,+sse4.2,+popcnt,+lahf_lm"
+	level1 = ",-svm,-cx16"
+	level2 = ",-svm,+ssse3,+sse4.1,+sse4.2,+popcnt,+lahf_lm"
 	level3 = level2 + ",+xsave,+avx,+avx2,+bmi1,+bmi2,+f16c,+fma,+abm,+movbe"
 )
 
