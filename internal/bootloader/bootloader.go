@@ -16,6 +16,7 @@ import (
 	"github.com/respin-project/respin/internal/disk"
 	"github.com/respin-project/respin/internal/rpm"
 	"github.com/respin-project/respin/internal/sandbox"
+	"github.com/respin-project/respin/internal/tree"
 )
 
 // A Loader installs GRUB for one image.
@@ -89,28 +90,13 @@ func (l *Loader) Initramfs(ctx context.Context) error {
 	return nil
 }
 
-// read reads a regular file of the tree, through no link that leads out of it.
-func (l *Loader) read(name string) ([]byte, error) {
-	r, err := os.OpenRoot(l.Tree)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	if st, err := r.Stat(name); err != nil {
-		return nil, err
-	} else if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("/%s is no regular file", name)
-	}
-	return r.ReadFile(name)
-}
-
 // copyKernel does what kernel-install would have done in the transaction.
 func (l *Loader) copyKernel(version string) error {
 	for _, f := range []struct {
 		name string
 		mode os.FileMode
 	}{{"vmlinuz", 0o755}, {"System.map", 0o600}, {"config", 0o644}} {
-		data, err := l.read(filepath.Join("usr/lib/modules", version, f.name))
+		data, err := tree.ReadFile(l.Tree, filepath.Join("usr/lib/modules", version, f.name))
 		if errors.Is(err, os.ErrNotExist) && f.name != "vmlinuz" {
 			continue
 		} else if err != nil {

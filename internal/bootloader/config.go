@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/respin-project/respin/internal/tree"
 )
 
 // entryFolder holds the boot entries, in the tree.
@@ -50,7 +52,7 @@ func (l *Loader) exists(path string) bool {
 // System returns the distribution's name and id from os-release(5).
 func (l *Loader) System() (name, id string) {
 	name, id = "Linux", "linux"
-	text, err := l.read("usr/lib/os-release")
+	text, err := tree.ReadFile(l.Tree, "usr/lib/os-release")
 	if err != nil {
 		return name, id
 	}

@@ -153,12 +153,7 @@ func (j *job) label(ctx context.Context) error {
 
 // selinuxPolicy returns the policy that /etc/selinux/config names, "" if there is none or it is off.
 func (j *job) selinuxPolicy() string {
-	r, err := os.OpenRoot(j.tree)
-	if err != nil {
-		return ""
-	}
-	defer r.Close()
-	text, err := r.ReadFile("etc/selinux/config")
+	text, err := tree.ReadFile(j.tree, "etc/selinux/config")
 	if err != nil {
 		return ""
 	}

@@ -11,8 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/respin-project/respin/internal/sandbox"
 	"golang.org/x/sys/unix"
+
+	"github.com/respin-project/respin/internal/sandbox"
+	"github.com/respin-project/respin/internal/tree"
 )
 
 // secrets and identities, caches, logs and locks, as globs below the tree.
@@ -111,8 +113,8 @@ func emptyAll(tree string) error {
 // image forget it in its own way. Empty means that systemd makes an id at boot;
 // "uninitialized", which scripts may write, in addition makes that boot count as the
 // first one, when presets are applied over what the kickstart said of services.
-func forgetMachine(tree string) error {
-	r, err := os.OpenRoot(tree)
+func forgetMachine(dir string) error {
+	r, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
@@ -120,7 +122,7 @@ func forgetMachine(tree string) error {
 	if _, err := r.Lstat("usr/lib/systemd/systemd"); err != nil {
 		return nil
 	}
-	text, err := r.ReadFile("etc/machine-id")
+	text, err := tree.ReadFile(dir, "etc/machine-id")
 	if id := strings.TrimSpace(string(text)); err == nil && (id == "" || id == "uninitialized") {
 		return nil
 	}

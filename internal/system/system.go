@@ -16,6 +16,7 @@ import (
 	"github.com/respin-project/respin/internal/kickstart"
 	"github.com/respin-project/respin/internal/report"
 	"github.com/respin-project/respin/internal/sandbox"
+	"github.com/respin-project/respin/internal/tree"
 )
 
 // A System is a root tree that is being configured.
@@ -182,12 +183,7 @@ func (s *System) rewrite(name, text string) error {
 
 // read reads a file of the tree; one that is missing is empty.
 func (s *System) read(name string) (string, error) {
-	r, err := s.root()
-	if err != nil {
-		return "", err
-	}
-	defer r.Close()
-	text, err := r.ReadFile(name)
+	text, err := tree.ReadFile(s.Tree, name)
 	if os.IsNotExist(err) {
 		return "", nil
 	}
