@@ -19,7 +19,8 @@ const (
 
 const (
 	frameInterval = 100 * time.Millisecond // between two frames on a terminal
-	lineInterval  = 5 * time.Second        // between two plain lines of one task
+	leastInterval = 5 * time.Second        // between two plain lines of one task, which
+	mostInterval  = 30 * time.Second       // grows with the time that the task takes
 	worthSaying   = 300 * time.Millisecond // what took less needs no line when it is done
 )
 
@@ -143,9 +144,10 @@ func (r *Report) say(now time.Time) {
 		return
 	}
 	for _, t := range r.tasks {
-		if now.Sub(t.said) >= lineInterval {
+		elapsed := now.Sub(t.start)
+		if now.Sub(t.said) >= min(max(elapsed/6, leastInterval), mostInterval) {
 			t.said = now
-			r.print(t.title + ": " + t.status(now.Sub(t.start)))
+			r.print(t.title + ": " + t.status(elapsed))
 		}
 	}
 }
