@@ -18,6 +18,7 @@ type Emulator struct {
 type platform struct {
 	goarch   string
 	machine  string
+	without  string // further options of the machine, for what no guest has use for
 	display  []string
 	debian   string // the packages that bring the emulator and its UEFI firmware
 	fedora   string
@@ -26,7 +27,7 @@ type platform struct {
 
 var platforms = map[string]platform{
 	"x86_64": {
-		goarch: "amd64", machine: "q35,sata=off", display: []string{"-vga", "std"},
+		goarch: "amd64", machine: "q35", without: ",sata=off", display: []string{"-vga", "std"},
 		debian: "qemu-system-x86", fedora: "qemu-system-x86-core", firmware: [2]string{"ovmf", "edk2-ovmf"},
 	},
 	"aarch64": {
@@ -36,6 +37,7 @@ var platforms = map[string]platform{
 }
 
 func (e Emulator) machine() string   { return platforms[e.Arch].machine }
+func (e Emulator) without() string   { return platforms[e.Arch].without }
 func (e Emulator) display() []string { return platforms[e.Arch].display }
 
 // BIOS reports whether the emulated machines have a BIOS to boot with.

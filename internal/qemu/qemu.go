@@ -48,7 +48,7 @@ type files struct {
 func (m Machine) args(have files, wiring ...string) []string {
 	a := []string{"-nodefaults", "-no-user-config", "-display", "none"}
 	add := func(args ...string) { a = append(a, args...) }
-	add("-machine", m.Emulator.machine(), "-accel", m.accel(), "-cpu", m.cpu())
+	add("-machine", m.Emulator.machine()+m.Emulator.without(), "-accel", m.accel(), "-cpu", m.cpu())
 	add("-smp", fmt.Sprint(m.CPUs), "-m", fmt.Sprint(m.Memory>>20))
 	// A kernel that panics is to finish its last words, and a machine that has
 	// been switched off is to stay for its screen to be looked at.
