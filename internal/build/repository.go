@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -184,7 +183,7 @@ func (j *job) keys(ctx context.Context, repository string) (*rpm.Keyring, error)
 // maxKey bounds a key file, bytes.
 const maxKey = 1 << 20
 
-// readKey reads a key from its URL, or from a file relative to the spec's folder.
+// readKey reads a key from its URL, or from its file.
 func (j *job) readKey(ctx context.Context, k manifest.Key) ([]byte, error) {
 	if strings.Contains(k.URL, "://") {
 		d, err := j.Fetcher.Document(ctx, []string{k.URL}, maxKey, func(data []byte) error {
@@ -195,11 +194,7 @@ func (j *job) readKey(ctx context.Context, k manifest.Key) ([]byte, error) {
 		}
 		return d.Data, nil
 	}
-	path := k.URL
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(j.m.Spec.Path, path)
-	}
-	f, err := os.Open(path)
+	f, err := os.Open(k.URL)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package build
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -116,18 +115,22 @@ func TestKeys(t *testing.T) {
 	b.Keys = nil
 	b.fails(t, tinyDisk+tinyPackages, `repository "url": there is no key to verify its packages with`, "give it with --key FILE")
 	m := b.manifest(t, tinyDisk+tinyPackages)
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "key.asc"), keys[0], 0o644); err != nil {
+	// As ks-render writes them: the spec's folder is in the path.
+	t.Chdir(t.TempDir())
+	if err := os.MkdirAll("specs/tiny", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	m.Spec = &manifest.Spec{Path: dir, Keys: []manifest.Key{{URL: "key.asc", Fingerprint: strings.Repeat("AB", 20)}}}
-	b.refused(t, m, "reading the key key.asc", strings.Repeat("ab", 20))
-	m.Spec.Keys[0].URL = "other.asc"
-	b.refused(t, m, "reading the key other.asc", "no such file")
-	if err := os.WriteFile(filepath.Join(dir, "other.asc"), []byte("<html>404</html>"), 0o644); err != nil {
+	if err := os.WriteFile("specs/tiny/key.asc", keys[0], 0o644); err != nil {
 		t.Fatal(err)
 	}
-	b.refused(t, m, "reading the key other.asc")
+	m.Spec = &manifest.Spec{Path: "specs/tiny", Keys: []manifest.Key{{URL: "specs/tiny/key.asc", Fingerprint: strings.Repeat("AB", 20)}}}
+	b.refused(t, m, "reading the key specs/tiny/key.asc", strings.Repeat("ab", 20))
+	m.Spec.Keys[0].URL = "specs/tiny/other.asc"
+	b.refused(t, m, "reading the key specs/tiny/other.asc", "no such file")
+	if err := os.WriteFile("specs/tiny/other.asc", []byte("<html>404</html>"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.refused(t, m, "reading the key specs/tiny/other.asc")
 }
 
 // A package may say that it has files anywhere, and be signed: none leaves the root.
