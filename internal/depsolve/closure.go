@@ -1,4 +1,8 @@
-package buildroot
+// Package depsolve chooses packages so that everything they require is among
+// them. It is no general solver: of each name one version is on offer, the first
+// choice is never taken back, and conflicts are left to dnf, which has the last
+// word on what is installed.
+package depsolve
 
 import (
 	"cmp"
@@ -12,7 +16,7 @@ import (
 	"github.com/respin-project/respin/internal/repo"
 )
 
-// A Want is something that the buildroot must have: the first of its names,
+// A Want is something that must be there: the first of its names,
 // of packages, capabilities or files, that some package provides. One that is
 // Optional is left out where nothing does.
 type Want struct {
