@@ -40,6 +40,9 @@ Flags:
 	--security         keep what a security advisory asks for
 	--due AGE          keep what was not released for that long, such as 30d,
 	                   4w or 12h; with --security, that or this
+	--update           write new locks, of the newest packages that the
+	                   repositories have; with --security only of those that
+	                   security advisories name, and of what they need
 	--matrix           print a matrix for GitHub Actions instead:
 	                   {"include":[{"id","name","version","release","arch",
 	                   "spec","lock","locked","reasons","severity"}]}
@@ -57,6 +60,19 @@ Flags:
 The fields of a matrix are plain words that no shell and no workflow
 takes for anything else, if they are passed through env.
 
+New locks:
+
+--update takes the packages of a lock, and of its buildroot, to the newest
+version that the repositories have, and adds what these newly require. It is no
+full solver: it never takes a choice back, it keeps packages that nothing
+needs any more, and it does not look at conflicts. img-build --locked installs
+from the lock with dnf, which refuses what does not fit together; build
+without --locked then, which resolves everything anew and writes a new lock.
+With --security the buildroot stays as it is, and packages that the
+repositories do not list any more are taken to provide what their successors
+do. Packages built from one source package are updated together. Where
+something that a new version requires cannot be had, no lock is written.
+
 Environment:
 
 	RESPIN_CACHE       the folder where repositories' lists are kept
@@ -66,6 +82,7 @@ Examples:
 
 	img-plan --since origin/main --reason kickstart | img-build
 	img-plan --matrix --security --due 30d
+	img-plan --update specs/fedora-cloud-base
 	img-plan --repo updates=https://mirror.example.org/updates/43/ specs/cloud | jq .plan.advisories
 
 Exit codes:

@@ -16,7 +16,7 @@ import (
 
 // planner checks the flags.
 func (o *options) planner() (*plan.Planner, error) {
-	p := &plan.Planner{Now: time.Now(), Since: o.since}
+	p := &plan.Planner{Now: time.Now(), Since: o.since, Update: o.update}
 	var err error
 	if p.Count, err = o.count(); err != nil {
 		return nil, err

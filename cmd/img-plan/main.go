@@ -85,7 +85,7 @@ func planAll(ctx context.Context, env *cli.Env, planner *plan.Planner, targets [
 
 type options struct {
 	since, reasons, due            string
-	security, matrix               bool
+	security, update, matrix       bool
 	repos, vars                    cli.Strings
 	releases, arches, imageRelease string
 	offline                        bool
@@ -96,6 +96,7 @@ func (o *options) define(fs *flag.FlagSet) {
 	fs.StringVar(&o.reasons, "reason", "", "")
 	fs.BoolVar(&o.security, "security", false, "")
 	fs.StringVar(&o.due, "due", "", "")
+	fs.BoolVar(&o.update, "update", false, "")
 	fs.BoolVar(&o.matrix, "matrix", false, "")
 	fs.Var(&o.repos, "repo", "")
 	fs.StringVar(&o.releases, "release", "", "")

@@ -39,6 +39,13 @@ type offer struct {
 }
 
 func newUniverse(all []*repo.Package, arch string) *universe {
+	newest := newestOf(all, arch)
+	dropObsolete(newest, nil)
+	return index(newest)
+}
+
+// newestOf returns of each name the package that is preferred.
+func newestOf(all []*repo.Package, arch string) map[string]*repo.Package {
 	newest := map[string]*repo.Package{}
 	for _, p := range all {
 		if p.Arch != arch && p.Arch != "noarch" {
@@ -48,6 +55,11 @@ func newUniverse(all []*repo.Package, arch string) *universe {
 			newest[p.Name] = p
 		}
 	}
+	return newest
+}
+
+// dropObsolete removes the packages that another one obsoletes, except those to keep.
+func dropObsolete(newest map[string]*repo.Package, keep map[string]bool) {
 	obsolete := map[string]bool{}
 	for _, p := range newest {
 		for _, o := range p.Obsoletes {
@@ -56,11 +68,18 @@ func newUniverse(all []*repo.Package, arch string) *universe {
 			}
 		}
 	}
-	u := &universe{provides: map[string][]offer{}, files: map[string][]*repo.Package{}}
-	for _, p := range newest {
-		if !obsolete[p.Name] {
-			u.packages = append(u.packages, p)
+	for name := range obsolete {
+		if !keep[name] {
+			delete(newest, name)
 		}
+	}
+}
+
+// index is the universe of packages of different names.
+func index(packages map[string]*repo.Package) *universe {
+	u := &universe{provides: map[string][]offer{}, files: map[string][]*repo.Package{}}
+	for _, p := range packages {
+		u.packages = append(u.packages, p)
 	}
 	slices.SortFunc(u.packages, func(a, b *repo.Package) int { return cmp.Compare(a.Name, b.Name) })
 	for _, p := range u.packages {

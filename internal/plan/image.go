@@ -22,6 +22,8 @@ type image struct {
 	lock   *lock.Lock // nil if there is none
 	plan   *manifest.Plan
 	stores []*store // of the kickstart's repositories, in its order
+
+	onlySecurity bool // of what changed only what security advisories ask for counts
 }
 
 // warn says what is questionable in a kickstart, once.
@@ -61,7 +63,7 @@ func (i *image) hold(ctx context.Context) error {
 		if c.New != "" {
 			found = x.Between(p.Name, c.Arch, evr(p), offered.newest(p, i.m.Image.Arch).EVR)
 		}
-		if i.securityOnly() {
+		if i.onlySecurity {
 			found = slices.DeleteFunc(found, func(a *manifest.Advisory) bool { return !advisory.IsSecurity(a) })
 			if len(found) == 0 {
 				continue

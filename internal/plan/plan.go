@@ -40,10 +40,11 @@ type Planner struct {
 	Replace  map[string]string // base URLs in place of those of the kickstarts' repositories, by name
 	Settings spec.Settings     // for rendering
 
-	Count []string      // the Reasons for which an image is due
-	Since string        // the commit to which files are compared; empty: files are not
-	Age   time.Duration // after which an image is due
-	Now   time.Time
+	Count  []string      // the Reasons for which an image is due
+	Since  string        // the commit to which files are compared; empty: files are not
+	Age    time.Duration // after which an image is due
+	Now    time.Time
+	Update bool // write new locks
 
 	stores map[string]*store // the repositories that were opened
 	warned map[string]bool   // what was said already, for another release or architecture
@@ -52,11 +53,8 @@ type Planner struct {
 // counts reports whether an image is due for a reason.
 func (p *Planner) counts(reason string) bool { return slices.Contains(p.Count, reason) }
 
-// securityOnly reports whether of what changed only security counts.
-func (p *Planner) securityOnly() bool { return p.counts(Security) && !p.counts(Packages) }
-
 // Plan renders an image and returns its manifest with the section plan; nil if
-// it is not due.
+// it is not due. With Update its new lock is written.
 func (p *Planner) Plan(ctx context.Context, t spec.Target) (*manifest.Manifest, error) {
 	ks, err := t.Render(ctx, p.Settings)
 	if ks != nil {
@@ -79,6 +77,11 @@ func (p *Planner) Plan(ctx context.Context, t spec.Target) (*manifest.Manifest, 
 		return nil, nil
 	}
 	p.Report.Printf("%s is due: %s", i.m.Image.ID(), i.describe())
+	if p.Update && i.lock != nil {
+		if err := i.update(ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", i.m.Image.ID(), err)
+		}
+	}
 	i.m.Plan = i.plan
 	return i.m, nil
 }
@@ -104,6 +107,8 @@ func (i *image) reasons(ctx context.Context) error {
 	if i.plan.Released, err = i.released(ctx); err != nil {
 		return err
 	}
+	late := i.counts(Due) && i.Now.Sub(time.Unix(i.plan.Released, 0)) >= i.Age
+	i.onlySecurity = i.counts(Security) && !i.counts(Packages) && !late
 	if i.counts(Packages) || i.counts(Security) || i.counts(Due) {
 		if err := i.hold(ctx); err != nil {
 			return err
@@ -111,7 +116,7 @@ func (i *image) reasons(ctx context.Context) error {
 		because(Packages, len(i.plan.Packages) > 0)
 		because(Security, slices.ContainsFunc(i.plan.Advisories, func(a manifest.Advisory) bool { return advisory.IsSecurity(&a) }))
 	}
-	because(Due, i.Now.Sub(time.Unix(i.plan.Released, 0)) >= i.Age)
+	because(Due, late)
 	return nil
 }
 
