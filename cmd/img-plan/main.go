@@ -10,6 +10,7 @@ import (
 	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/cli"
 	"github.com/respin-project/respin/internal/fetch"
+	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/plan"
 	"github.com/respin-project/respin/internal/spec"
 )
@@ -51,7 +52,10 @@ func run(ctx context.Context, env *cli.Env) (err error) {
 		targets, errs = append(targets, chosen...), append(errs, err)
 	}
 	due, err := planAll(ctx, env, planner, targets, o.matrix)
-	if err = errors.Join(append(errs, err)...); err == nil && due == 0 {
+	if len(due) > 0 {
+		env.Report.Summary(plan.Summary(due))
+	}
+	if err = errors.Join(append(errs, err)...); err == nil && len(due) == 0 {
 		env.Report.Printf("nothing is due")
 		return cli.Say(errors.New("")) // it is no error
 	}
@@ -59,7 +63,7 @@ func run(ctx context.Context, env *cli.Env) (err error) {
 }
 
 // planAll plans images and writes the manifests, or the matrix, of those that are due.
-func planAll(ctx context.Context, env *cli.Env, planner *plan.Planner, targets []spec.Target, matrix bool) (due int, err error) {
+func planAll(ctx context.Context, env *cli.Env, planner *plan.Planner, targets []spec.Target, matrix bool) (due []*manifest.Manifest, err error) {
 	var errs []error
 	jobs := plan.Matrix{Include: []plan.Job{}}
 	for _, t := range targets {
@@ -68,7 +72,7 @@ func planAll(ctx context.Context, env *cli.Env, planner *plan.Planner, targets [
 		}
 		m, err := planner.Plan(ctx, t)
 		if err == nil && m != nil {
-			due++
+			due = append(due, m)
 			if matrix {
 				err = jobs.Add(m)
 			} else {

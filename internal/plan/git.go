@@ -36,9 +36,13 @@ func git(ctx context.Context, folder string, args ...string) (string, error) {
 // its key files and the lock. Changes that are not committed count.
 func (i *image) changedFiles(ctx context.Context) ([]string, error) {
 	folder := filepath.Dir(i.plan.Lock)
-	changed, err := changedSince(ctx, folder, i.Since)
-	if err != nil {
-		return nil, err
+	changed, known := i.changed[folder]
+	if !known {
+		var err error
+		if changed, err = changedSince(ctx, folder, i.Since); err != nil {
+			return nil, err
+		}
+		i.changed[folder] = changed
 	}
 	files := []string{i.target.File, i.plan.Lock}
 	for _, s := range i.ks.Sources {

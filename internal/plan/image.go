@@ -28,9 +28,6 @@ type image struct {
 
 // warn says what is questionable in a kickstart, once.
 func (p *Planner) warn(all []*kickstart.Diagnostic) {
-	if p.warned == nil {
-		p.warned = map[string]bool{}
-	}
 	for _, w := range all {
 		if !p.warned[w.Error()] {
 			p.warned[w.Error()] = true

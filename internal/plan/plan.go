@@ -46,8 +46,9 @@ type Planner struct {
 	Now    time.Time
 	Update bool // write new locks
 
-	stores map[string]*store // the repositories that were opened
-	warned map[string]bool   // what was said already, for another release or architecture
+	stores  map[string]*store          // the repositories that were opened
+	changed map[string]map[string]bool // the files that changed, by folder of a spec
+	warned  map[string]bool            // what was said already, for another release or architecture
 }
 
 // counts reports whether an image is due for a reason.
@@ -56,6 +57,9 @@ func (p *Planner) counts(reason string) bool { return slices.Contains(p.Count, r
 // Plan renders an image and returns its manifest with the section plan; nil if
 // it is not due. With Update its new lock is written.
 func (p *Planner) Plan(ctx context.Context, t spec.Target) (*manifest.Manifest, error) {
+	if p.stores == nil {
+		p.stores, p.changed, p.warned = map[string]*store{}, map[string]map[string]bool{}, map[string]bool{}
+	}
 	ks, err := t.Render(ctx, p.Settings)
 	if ks != nil {
 		p.warn(ks.Warnings)

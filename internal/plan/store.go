@@ -30,9 +30,6 @@ func (p *Planner) openStores(ctx context.Context, ks *kickstart.Kickstart) ([]*s
 	if err != nil {
 		return nil, err
 	}
-	if p.stores == nil {
-		p.stores = map[string]*store{}
-	}
 	all := make([]*store, len(configured))
 	keys := make([]string, len(configured))
 	group, inner := errgroup.WithContext(ctx)
