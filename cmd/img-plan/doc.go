@@ -47,7 +47,7 @@ Flags:
 	                   {"include":[{"id","name","version","release","arch",
 	                   "spec","lock","locked","reasons","severity"}]}
 	--repo NAME=URL    use this URL or folder for a repository that the
-	                   kickstarts name; may be repeated
+	                   kickstarts name, or one of them; may be repeated
 	--release LIST     only these releases
 	--arch LIST        only these architectures
 	--image-release R  the release of the images, in place of the specs'

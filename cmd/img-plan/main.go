@@ -84,6 +84,9 @@ func planAll(ctx context.Context, env *cli.Env, planner *plan.Planner, targets [
 	if matrix {
 		errs = append(errs, env.Lines().Encode(jobs))
 	}
+	if err := errors.Join(errs...); err == nil {
+		errs = append(errs, planner.Check())
+	}
 	return due, errors.Join(errs...)
 }
 

@@ -34,13 +34,22 @@ func Of(ks *kickstart.Kickstart, replace map[string]string) ([]repo.Repository, 
 	}
 	for _, name := range slices.Sorted(maps.Keys(replace)) {
 		if !replaced[name] {
-			return nil, hint.Wrap(fmt.Errorf("--repo %s: the kickstart has no such repository", name), "it has %s", names(all))
+			return nil, hint.Wrap(fmt.Errorf("--repo %s: the kickstart has no such repository", name), "it has %s", strings.Join(Names(ks), ", "))
 		}
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("%s: no repository is named: add a url or repo command", ks.Path)
 	}
 	return all, nil
+}
+
+// Names are the names of a kickstart's repositories, in its order.
+func Names(ks *kickstart.Kickstart) []string {
+	var list []string
+	for _, r := range unify(named(ks)) {
+		list = append(list, r.Name)
+	}
+	return list
 }
 
 // named are the repositories as the kickstart has them.
@@ -87,12 +96,4 @@ func unify(all []repo.Repository) []repo.Repository {
 		}
 	}
 	return kept
-}
-
-func names(all []repo.Repository) string {
-	var list []string
-	for _, r := range all {
-		list = append(list, r.Name)
-	}
-	return strings.Join(list, ", ")
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,8 +16,10 @@ import (
 
 	"github.com/respin-project/respin/internal/advisory"
 	"github.com/respin-project/respin/internal/fetch"
+	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/lock"
 	"github.com/respin-project/respin/internal/manifest"
+	"github.com/respin-project/respin/internal/origin"
 	"github.com/respin-project/respin/internal/report"
 	"github.com/respin-project/respin/internal/spec"
 )
@@ -49,6 +52,7 @@ type Planner struct {
 	stores  map[string]*store          // the repositories that were opened
 	changed map[string]map[string]bool // the files that changed, by folder of a spec
 	warned  map[string]bool            // what was said already, for another release or architecture
+	met     map[string]bool            // the names of all repositories of the kickstarts
 }
 
 // counts reports whether an image is due for a reason.
@@ -58,7 +62,7 @@ func (p *Planner) counts(reason string) bool { return slices.Contains(p.Count, r
 // it is not due. With Update its new lock is written.
 func (p *Planner) Plan(ctx context.Context, t spec.Target) (*manifest.Manifest, error) {
 	if p.stores == nil {
-		p.stores, p.changed, p.warned = map[string]*store{}, map[string]map[string]bool{}, map[string]bool{}
+		p.stores, p.changed, p.warned, p.met = map[string]*store{}, map[string]map[string]bool{}, map[string]bool{}, map[string]bool{}
 	}
 	ks, err := t.Render(ctx, p.Settings)
 	if ks != nil {
@@ -69,6 +73,9 @@ func (p *Planner) Plan(ctx context.Context, t spec.Target) (*manifest.Manifest, 
 	}
 	if t.Release.Version == "" {
 		return nil, fmt.Errorf("%s: which release is it for? It has no #version=", t.Kickstart)
+	}
+	for _, name := range origin.Names(ks) {
+		p.met[name] = true
 	}
 	i := &image{Planner: p, target: t, ks: ks, m: t.Manifest(ks, p.Settings), plan: new(manifest.Plan)}
 	if i.lock, i.plan.Lock, err = findLock(t); err != nil {
@@ -88,6 +95,18 @@ func (p *Planner) Plan(ctx context.Context, t spec.Target) (*manifest.Manifest, 
 	}
 	i.m.Plan = i.plan
 	return i.m, nil
+}
+
+// Check reports names of Replace that no kickstart which was planned has a repository of.
+func (p *Planner) Check() error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(p.Replace)) {
+		if !p.met[name] {
+			err := fmt.Errorf("--repo %s: no kickstart has such a repository", name)
+			errs = append(errs, hint.Wrap(err, "the kickstarts have %s", strings.Join(slices.Sorted(maps.Keys(p.met)), ", ")))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // reasons fills in the plan.

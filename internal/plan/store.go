@@ -26,7 +26,13 @@ type store struct {
 
 // openStores opens the repositories of a kickstart, at the same time.
 func (p *Planner) openStores(ctx context.Context, ks *kickstart.Kickstart) ([]*store, error) {
-	configured, err := origin.Of(ks, p.Replace)
+	replace := map[string]string{}
+	for _, name := range origin.Names(ks) {
+		if url, ok := p.Replace[name]; ok {
+			replace[name] = url // the others are those of other kickstarts
+		}
+	}
+	configured, err := origin.Of(ks, replace)
 	if err != nil {
 		return nil, err
 	}
