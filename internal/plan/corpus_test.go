@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -40,6 +41,13 @@ func TestCorpus(t *testing.T) {
 	packages, err := s.Packages(ctx)
 	if err != nil || len(packages) != 17649 {
 		t.Fatalf("%d packages, %v", len(packages), err)
+	}
+	outline, err := s.Outline(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(newCatalogue(packages), newCatalogue(outline)) {
+		t.Error("the outline's catalogue is another one")
 	}
 	var installed []manifest.Package
 	for _, p := range packages {

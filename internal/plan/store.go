@@ -71,7 +71,7 @@ func (p *Planner) openStore(ctx context.Context, r repo.Repository) (*store, err
 	s := &store{Snapshot: snapshot}
 	key := cache.Key(storeVersion, snapshot.Repomd.String(), fmt.Sprintf("%q %q", r.Excludes, r.Includes))
 	path, err := p.Fetcher.Cache.Make(ctx, "catalogue", key, func(path string) error {
-		packages, err := snapshot.Packages(ctx)
+		packages, err := snapshot.Outline(ctx)
 		if err != nil {
 			return err
 		}
