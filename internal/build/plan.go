@@ -8,6 +8,7 @@ import (
 
 	"github.com/respin-project/respin/internal/bootloader"
 	"github.com/respin-project/respin/internal/buildroot"
+	"github.com/respin-project/respin/internal/depsolve"
 	"github.com/respin-project/respin/internal/disk"
 	"github.com/respin-project/respin/internal/kickstart"
 	"github.com/respin-project/respin/internal/repo"
@@ -91,9 +92,9 @@ func (j *job) loader() *bootloader.Loader {
 }
 
 // tools are what the buildroot needs for this disk.
-func (j *job) tools() []buildroot.Want {
-	wants := append([]buildroot.Want{}, buildroot.Basic...)
-	want := func(names ...string) { wants = append(wants, buildroot.Want{Names: names}) }
+func (j *job) tools() []depsolve.Want {
+	wants := append([]depsolve.Want{}, buildroot.Basic...)
+	want := func(names ...string) { wants = append(wants, depsolve.Want{Names: names}) }
 	for _, p := range j.plan.Partitions {
 		if p.FS == nil {
 			continue
@@ -116,7 +117,7 @@ func (j *job) tools() []buildroot.Want {
 	want("/usr/bin/grub2-mkimage")
 	efi := map[string]string{"x86_64": "grub2-efi-x64-modules", "aarch64": "grub2-efi-aa64-modules"}[j.m.Image.Arch]
 	if efi != "" && j.plan.Has(disk.ESP) {
-		wants = append(wants, buildroot.Want{Names: []string{efi}, Optional: true})
+		wants = append(wants, depsolve.Want{Names: []string{efi}, Optional: true})
 	}
 	if j.m.Image.Arch == "x86_64" {
 		want("grub2-pc-modules")

@@ -77,7 +77,12 @@ func sortPackages(all []manifest.Package) {
 func (j *job) known() map[string]manifest.Package {
 	known := map[string]manifest.Package{}
 	if j.Lock != nil {
+		signers := map[string]string{}
+		for _, r := range j.installed {
+			signers[r.Checksum] = r.Signer
+		}
 		for _, p := range j.Lock.Packages {
+			p.Key = cmp.Or(p.Key, signers[p.Checksum]) // img-plan --update has not seen the package
 			known[p.NEVRA()] = p
 		}
 		return known

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/respin-project/respin/internal/cache"
+	"github.com/respin-project/respin/internal/depsolve"
 	"github.com/respin-project/respin/internal/fetch"
 	"github.com/respin-project/respin/internal/repo"
 	"github.com/respin-project/respin/internal/report"
@@ -22,7 +23,7 @@ import (
 const version = "2"
 
 // Basic is what every build needs, whatever its disk looks like.
-var Basic = []Want{
+var Basic = []depsolve.Want{
 	{Names: []string{"/usr/bin/bash"}},
 	{Names: []string{"coreutils"}},
 	{Names: []string{"/usr/bin/rpm"}},
@@ -42,8 +43,8 @@ type Buildroot struct {
 
 // Make returns a buildroot with what wants asks for, from the cache if it was
 // made before. Every package was verified with its repository's keys.
-func Make(ctx context.Context, f *fetch.Fetcher, snapshots []*repo.Snapshot, arch string, wants []Want, r *report.Report) (*Buildroot, error) {
-	packages, err := Resolve(ctx, snapshots, arch, wants)
+func Make(ctx context.Context, f *fetch.Fetcher, snapshots []*repo.Snapshot, arch string, wants []depsolve.Want, r *report.Report) (*Buildroot, error) {
+	packages, err := depsolve.Resolve(ctx, snapshots, arch, wants)
 	if err != nil {
 		return nil, fmt.Errorf("choosing the packages of the buildroot: %w", err)
 	}

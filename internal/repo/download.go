@@ -90,6 +90,14 @@ func (p *Package) urls() []string {
 	return all
 }
 
+// URL is where the package is in a mirror of its repository, whose base URL is base.
+func (p *Package) URL(base string) string {
+	if bases := p.Snapshot.basesOr(p.Base); len(bases) == 1 && bases[0] == p.Base {
+		base = p.Base
+	}
+	return join(base, p.Location)
+}
+
 // FedoraArchive is the archive that keeps every package that Fedora ever built.
 const FedoraArchive = "https://kojipkgs.fedoraproject.org/packages/"
 

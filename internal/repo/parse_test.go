@@ -191,6 +191,13 @@ func TestParsePrimary(t *testing.T) {
 			t.Errorf("%s: %v\n%s", name, err, diff)
 		}
 	}
+	want.License, want.Source, want.Files = "", "", nil
+	want.Provides, want.Requires, want.Conflicts, want.Recommends, want.Suggests, want.Supplements, want.Enhances = nil, nil, nil, nil, nil, nil, nil
+	var got []*Package
+	err := parseOutline(strings.NewReader(strings.Replace(primaryText, "SUM", sum, 1)), func(p *Package) error { got = append(got, p); return nil })
+	if diff := cmp.Diff([]*Package{&want}, got, cmpopts.IgnoreUnexported()); err != nil || diff != "" {
+		t.Errorf("outline: %v\n%s", err, diff)
+	}
 }
 
 func TestParsePrimaryErrors(t *testing.T) {
@@ -535,7 +542,10 @@ func TestCorpusComps(t *testing.T) {
 	}
 }
 
-func BenchmarkParsePrimary(b *testing.B) {
+func BenchmarkParsePrimary(b *testing.B) { benchmarkPrimary(b, parsePrimary) }
+func BenchmarkParseOutline(b *testing.B) { benchmarkPrimary(b, parseOutline) }
+
+func benchmarkPrimary(b *testing.B, parse func(io.Reader, func(*Package) error) error) {
 	path := corpus(b, "repodata/osbuild-testrepos/appstream/repodata/*-primary.xml.gz")
 	b.ReportAllocs()
 	for b.Loop() {
@@ -548,7 +558,7 @@ func BenchmarkParsePrimary(b *testing.B) {
 			b.Fatal(err)
 		}
 		n := 0
-		if err := parsePrimary(plain, func(*Package) error { n++; return nil }); err != nil || n != 17649 {
+		if err := parse(plain, func(*Package) error { n++; return nil }); err != nil || n != 17649 {
 			b.Fatalf("%d packages, %v", n, err)
 		}
 		f.Close()

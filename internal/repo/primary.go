@@ -11,7 +11,15 @@ import (
 // parsePrimary reads primary metadata: what there is to say of every package.
 // The format is that of createrepo_c.
 func parsePrimary(r io.Reader, each func(*Package) error) error {
-	p := &primaryParser{parser: newParser(r)}
+	return (&primaryParser{parser: newParser(r)}).parse(each)
+}
+
+// parseOutline is parsePrimary without what Snapshot.Outline leaves out.
+func parseOutline(r io.Reader, each func(*Package) error) error {
+	return (&primaryParser{parser: newParser(r), outline: true}).parse(each)
+}
+
+func (p *primaryParser) parse(each func(*Package) error) error {
 	err := p.document("metadata", func() error {
 		if string(p.name) != "package" {
 			return p.skip()
@@ -39,7 +47,8 @@ type primaryParser struct {
 	list      []Relation // the one that is being read
 	fileList  []File
 	evr       []byte
-	count     int // relations and files so far
+	count     int  // relations and files so far
+	outline   bool // read of the format what obsoletes other packages only
 }
 
 // maxEntries bounds the relations and files of a repository, which take more
@@ -140,6 +149,9 @@ func (p *Package) check() error {
 func (p *primaryParser) format(pkg *Package) error {
 	p.fileList = p.fileList[:0]
 	err := p.children(func() (err error) {
+		if p.outline && string(p.name) != "obsoletes" {
+			return p.skip()
+		}
 		switch string(p.name) {
 		case "license":
 			pkg.License, err = p.internContent()

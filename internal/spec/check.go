@@ -21,7 +21,7 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~^-]*$`)
 // spec checks a document and turns it into the form the rest of the program uses.
 func (r *reading) spec(d *document) *Spec {
 	s := &Spec{
-		Name: d.Name, Summary: d.Summary, ImageRelease: cmp.Or(string(d.ImageRelease), defaultImageRelease), Vars: d.Vars,
+		Name: d.Name, Summary: d.Summary, File: r.path, ImageRelease: cmp.Or(string(d.ImageRelease), defaultImageRelease), Vars: d.Vars,
 		said: &manifest.Spec{
 			Path: r.folder, UseCases: d.UseCases, Formats: d.Formats, Publish: d.Publish,
 			Budget: r.budget(d.Budget), Scripts: r.scripts(d.Scripts), Smoke: r.smoke(d.Smoke),

@@ -25,6 +25,7 @@ const FileName = "image.yaml"
 type Spec struct {
 	Name         string
 	Summary      string
+	File         string // path of the image.yaml; empty if the kickstart has none
 	Kickstart    string // path
 	ImageRelease string // of the images made from it
 	Releases     []Release

@@ -1,4 +1,4 @@
-package buildroot
+package depsolve
 
 import (
 	"slices"

@@ -1,18 +1,18 @@
-package buildroot
+// Package depsolve chooses packages so that everything they require is among
+// them. It is no general solver: of each name one version is on offer, the first
+// choice is never taken back, and conflicts are left to dnf, which has the last
+// word on what is installed.
+package depsolve
 
 import (
 	"cmp"
-	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/repo"
 )
 
-// A Want is something that the buildroot must have: the first of its names,
+// A Want is something that must be there: the first of its names,
 // of packages, capabilities or files, that some package provides. One that is
 // Optional is left out where nothing does.
 type Want struct {
@@ -35,6 +35,13 @@ type offer struct {
 }
 
 func newUniverse(all []*repo.Package, arch string) *universe {
+	newest := newestOf(all, arch)
+	dropObsolete(newest, nil)
+	return index(newest)
+}
+
+// newestOf returns of each name the package that is preferred.
+func newestOf(all []*repo.Package, arch string) map[string]*repo.Package {
 	newest := map[string]*repo.Package{}
 	for _, p := range all {
 		if p.Arch != arch && p.Arch != "noarch" {
@@ -44,6 +51,11 @@ func newUniverse(all []*repo.Package, arch string) *universe {
 			newest[p.Name] = p
 		}
 	}
+	return newest
+}
+
+// dropObsolete removes the packages that another one obsoletes, except those to keep.
+func dropObsolete(newest map[string]*repo.Package, keep map[string]bool) {
 	obsolete := map[string]bool{}
 	for _, p := range newest {
 		for _, o := range p.Obsoletes {
@@ -52,11 +64,18 @@ func newUniverse(all []*repo.Package, arch string) *universe {
 			}
 		}
 	}
-	u := &universe{provides: map[string][]offer{}, files: map[string][]*repo.Package{}}
-	for _, p := range newest {
-		if !obsolete[p.Name] {
-			u.packages = append(u.packages, p)
+	for name := range obsolete {
+		if !keep[name] {
+			delete(newest, name)
 		}
+	}
+}
+
+// index is the universe of packages of different names.
+func index(packages map[string]*repo.Package) *universe {
+	u := &universe{provides: map[string][]offer{}, files: map[string][]*repo.Package{}}
+	for _, p := range packages {
+		u.packages = append(u.packages, p)
 	}
 	slices.SortFunc(u.packages, func(a, b *repo.Package) int { return cmp.Compare(a.Name, b.Name) })
 	for _, p := range u.packages {
@@ -214,78 +233,4 @@ func (c *closure) choose(p *repo.Package) {
 		c.chosen[p] = true
 		c.pending = append(c.pending, p)
 	}
-}
-
-// Resolve returns the packages that satisfy wants and everything they
-// require, one version of each, sorted by name. It takes care of requirements
-// on files that only the repositories' filelists know.
-func Resolve(ctx context.Context, snapshots []*repo.Snapshot, arch string, wants []Want) ([]*repo.Package, error) {
-	var all []*repo.Package
-	for _, s := range snapshots {
-		packages, err := s.Packages(ctx)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, packages...)
-	}
-	u := newUniverse(all, arch)
-	packages, missing := u.close(wants)
-	if files := missingFiles(missing); len(files) > 0 {
-		if err := u.addFiles(ctx, snapshots, files); err != nil {
-			return nil, err
-		}
-		packages, missing = u.close(wants)
-	}
-	if len(missing) > 0 {
-		return nil, unsatisfied(missing)
-	}
-	return packages, nil
-}
-
-func missingFiles(all []missing) map[string]bool {
-	files := map[string]bool{}
-	for _, m := range all {
-		if strings.HasPrefix(m.what.Name, "/") {
-			for _, path := range spellings(m.what.Name) {
-				files[path] = true
-			}
-		}
-	}
-	return files
-}
-
-// addFiles looks paths up in the filelists.
-func (u *universe) addFiles(ctx context.Context, snapshots []*repo.Snapshot, paths map[string]bool) error {
-	byChecksum := map[string]*repo.Package{}
-	for _, p := range u.packages {
-		byChecksum[p.Checksum.String()] = p
-	}
-	for _, s := range snapshots {
-		err := s.Filelists(ctx, func(checksum cache.Digest, files []repo.File) error {
-			p := byChecksum[checksum.String()]
-			for _, f := range files {
-				if p != nil && paths[f.Path] {
-					u.files[f.Path] = append(u.files[f.Path], p)
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// unsatisfied reports every missing requirement.
-func unsatisfied(all []missing) error {
-	var errs []error
-	for _, m := range all {
-		if m.by == "" {
-			errs = append(errs, fmt.Errorf("no repository has %s, which the build needs", m.what))
-		} else {
-			errs = append(errs, fmt.Errorf("no repository has %s, which %s requires", m.what, m.by))
-		}
-	}
-	return errors.Join(errs...)
 }

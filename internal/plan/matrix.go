@@ -1,0 +1,59 @@
+package plan
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/respin-project/respin/internal/advisory"
+	"github.com/respin-project/respin/internal/hint"
+	"github.com/respin-project/respin/internal/manifest"
+)
+
+// A Matrix is what a job of GitHub Actions takes as its strategy's matrix. All
+// fields are plain words: letters, digits and . _ + ~ ^ / , -.
+type Matrix struct {
+	Include []Job `json:"include"`
+}
+
+// A Job builds one image.
+type Job struct {
+	ID       string `json:"id"`   // of the image
+	Name     string `json:"name"` // the image's
+	Version  string `json:"version"`
+	Release  string `json:"release"`
+	Arch     string `json:"arch"`
+	Spec     string `json:"spec"` // the spec's folder, or the kickstart if it has none
+	Lock     string `json:"lock"` // path
+	Locked   bool   `json:"locked"`
+	Reasons  string `json:"reasons"`  // with commas between them
+	Severity string `json:"severity"` // of the gravest security advisory: critical, important, moderate, low, or empty
+}
+
+// pathPattern is what a path may hold that goes through workflows and shells.
+var pathPattern = regexp.MustCompile(`^[A-Za-z0-9._/][A-Za-z0-9._/+@-]*$`)
+
+// Add adds the job for a planned image.
+func (m *Matrix) Add(planned *manifest.Manifest) error {
+	j := Job{
+		ID: planned.Image.ID(), Name: planned.Image.Name, Version: planned.Image.Version, Release: planned.Image.Release, Arch: planned.Image.Arch,
+		Spec: planned.Kickstart.Path, Lock: planned.Plan.Lock, Locked: true,
+		Reasons: strings.Join(planned.Plan.Reasons, ","), Severity: advisory.Worst(planned.Plan.Advisories),
+	}
+	if planned.Spec != nil {
+		j.Spec = planned.Spec.Path
+	}
+	for _, reason := range planned.Plan.Reasons {
+		if reason == Lock {
+			j.Locked = false
+		}
+	}
+	for _, path := range []string{j.Spec, j.Lock} {
+		if !pathPattern.MatchString(filepath.ToSlash(path)) {
+			return hint.Wrap(fmt.Errorf("%s: %q cannot be in a matrix", j.ID, path), "a path may hold letters, digits and . _ / + @ - only")
+		}
+	}
+	m.Include = append(m.Include, j)
+	return nil
+}
