@@ -3,6 +3,7 @@ package build
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -115,22 +116,28 @@ func TestKeys(t *testing.T) {
 	b.Keys = nil
 	b.fails(t, tinyDisk+tinyPackages, `repository "url": there is no key to verify its packages with`, "give it with --key FILE")
 	m := b.manifest(t, tinyDisk+tinyPackages)
-	// As ks-render writes them: the spec's folder is in the path.
-	t.Chdir(t.TempDir())
-	if err := os.MkdirAll("specs/tiny", 0o755); err != nil {
+	// As ks-render writes them: relative to the working folder, the spec's folder in the path.
+	here, err := os.Getwd()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile("specs/tiny/key.asc", keys[0], 0o644); err != nil {
+	dir, err := filepath.Rel(here, t.TempDir())
+	if err != nil {
 		t.Fatal(err)
 	}
-	m.Spec = &manifest.Spec{Path: "specs/tiny", Keys: []manifest.Key{{URL: "specs/tiny/key.asc", Fingerprint: strings.Repeat("AB", 20)}}}
-	b.refused(t, m, "reading the key specs/tiny/key.asc", strings.Repeat("ab", 20))
-	m.Spec.Keys[0].URL = "specs/tiny/other.asc"
-	b.refused(t, m, "reading the key specs/tiny/other.asc", "no such file")
-	if err := os.WriteFile("specs/tiny/other.asc", []byte("<html>404</html>"), 0o644); err != nil {
+	path := filepath.Join(dir, "key.asc")
+	if err := os.WriteFile(path, keys[0], 0o644); err != nil {
 		t.Fatal(err)
 	}
-	b.refused(t, m, "reading the key specs/tiny/other.asc")
+	m.Spec = &manifest.Spec{Path: dir, Keys: []manifest.Key{{URL: path, Fingerprint: strings.Repeat("AB", 20)}}}
+	b.refused(t, m, "reading the key "+path, strings.Repeat("ab", 20))
+	path = filepath.Join(dir, "other.asc")
+	m.Spec.Keys[0].URL = path
+	b.refused(t, m, "reading the key "+path, "no such file")
+	if err := os.WriteFile(path, []byte("<html>404</html>"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.refused(t, m, "reading the key "+path)
 }
 
 // A package may say that it has files anywhere, and be signed: none leaves the root.
