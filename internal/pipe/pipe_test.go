@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(bin)
-		if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/...").CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/...", "../fixture/mkfixture").CombinedOutput(); err != nil {
 			fmt.Printf("FAIL: %v\n%s", err, out)
 			return 1
 		}
