@@ -178,3 +178,37 @@ func TestHostileInputs(t *testing.T) {
 		})
 	}
 }
+
+// The action at the root builds every command from its own checkout, wherever it is called from.
+func TestSetup(t *testing.T) {
+	root := read(t, "../action.yml")
+	if len(root.Runs.Steps) != 1 || root.Runs.Steps[0].Run != `"$GITHUB_ACTION_PATH/scripts/action-setup"` {
+		t.Fatalf("it should run scripts/action-setup: %+v", root.Runs.Steps)
+	}
+	script, err := filepath.Abs("../scripts/action-setup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	work := t.TempDir()
+	cmd := exec.Command(script)
+	cmd.Dir = work
+	cmd.Env = append(os.Environ(), "RUNNER_TEMP="+work, "GITHUB_OUTPUT="+work+"/output", "GITHUB_PATH="+work+"/path")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	bin := filepath.Join(work, "respin-bin")
+	for file, want := range map[string]string{"output": "bin=" + bin + "\n", "path": bin + "\n"} {
+		if text, err := os.ReadFile(filepath.Join(work, file)); err != nil || string(text) != want {
+			t.Errorf("%s has %q, %v", file, text, err)
+		}
+	}
+	commands, err := filepath.Glob("../cmd/*")
+	if err != nil || len(commands) == 0 {
+		t.Fatal(err, "no commands")
+	}
+	for _, command := range commands {
+		if out, err := exec.Command(filepath.Join(bin, filepath.Base(command)), "--version").Output(); err != nil || len(out) == 0 {
+			t.Errorf("%s: %q, %v", command, out, err)
+		}
+	}
+}
