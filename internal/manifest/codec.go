@@ -32,6 +32,7 @@ var sections = []section{
 	{"image", false, func(m *Manifest) any { return &m.Image }},
 	{"spec", false, func(m *Manifest) any { return &m.Spec }},
 	{"kickstart", false, func(m *Manifest) any { return &m.Kickstart }},
+	{"plan", false, func(m *Manifest) any { return &m.Plan }},
 	{"build", false, func(m *Manifest) any { return &m.Build }},
 	{"artifacts", true, func(m *Manifest) any { return &m.Artifacts }},
 	{"tests", true, func(m *Manifest) any { return &m.Tests }},

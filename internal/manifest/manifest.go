@@ -27,6 +27,7 @@ type Manifest struct {
 	Image        Image
 	Spec         *Spec
 	Kickstart    *Kickstart
+	Plan         *Plan
 	Build        *Build
 	Artifacts    []Artifact
 	Tests        []Test

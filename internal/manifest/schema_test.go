@@ -119,7 +119,9 @@ func TestSchemaValidates(t *testing.T) {
 		Spec: &Spec{Path: "specs/a", Keys: []Key{{URL: "https://example.org/key", Fingerprint: strings.Repeat("0a", 20)}},
 			Smoke:   Smoke{Firmware: []string{"bios"}, Tests: []SmokeTest{{Name: "n", Command: "true", Timeout: Duration(90 * time.Second), Severity: "warning"}}},
 			Scripts: Scripts{Timeout: Duration(time.Hour)}, Publish: map[string]any{"oci": "x"}},
-		Kickstart:    &Kickstart{Path: "a.ks", Syntax: "F43", Text: "text\n", Digest: digest, Sources: []Source{{"a.ks", digest}}, Origins: []Origin{{1, "a.ks", 1}}},
+		Kickstart: &Kickstart{Path: "a.ks", Syntax: "F43", Text: "text\n", Digest: digest, Sources: []Source{{"a.ks", digest}}, Origins: []Origin{{1, "a.ks", 1}}},
+		Plan: &Plan{Reasons: []string{"kickstart", "security"}, Lock: "specs/a/lock.x86_64.json", Files: []string{"a.ks"},
+			Packages: []PackageChange{{Name: "bash", Arch: "x86_64", Old: "1-1", New: "2-1", Advisories: []string{"A-1"}}}, Advisories: []Advisory{{ID: "A-1", Type: "security", CVEs: []string{"CVE-2026-1"}}}},
 		Build:        &Build{Engine: "direct", Repositories: []Repository{{Name: "r", Repomd: digest}}, Packages: []Package{{Name: "bash", Checksum: digest}}},
 		Artifacts:    []Artifact{{Path: "disk.raw", Format: "raw", SHA256: zeros}},
 		Tests:        []Test{{Artifact: "disk.raw", SHA256: zeros, Firmware: "uefi", Results: []Result{{Name: "ssh", Severity: "error", Outcome: "passed"}}}},
@@ -141,6 +143,7 @@ func TestSchemaValidates(t *testing.T) {
 	}
 	for _, bad := range []string{
 		strings.Replace(string(text), `"x86_64"`, `"../x"`, 1),
+		strings.Replace(string(text), `["kickstart",`, `["whim",`, 1),
 		strings.Replace(string(text), `"uefi"`, `"coreboot"`, 1),
 		strings.Replace(string(text), `"respin/v1"`, `"respin/v2"`, 1),
 		strings.Replace(string(text), digest, "md5:0", 1),
