@@ -27,3 +27,20 @@ func TestCut(t *testing.T) {
 		}
 	}
 }
+
+// FuzzCode holds that a code span ends where it should and stays in its cell.
+func FuzzCode(f *testing.F) {
+	for _, s := range []string{"bash", "`", "a|b", "\n", "\\|", "<b>", "@x", "\xff", " ", "\u2028", "##[x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := Code(s)
+		if strings.TrimSpace(s) == "" && got == "" {
+			return
+		}
+		inner := got[1 : len(got)-1]
+		if got[0] != '`' || got[len(got)-1] != '`' || strings.ContainsAny(inner, "`|\n\r") || strings.Contains(got, "##[") {
+			t.Errorf("Code(%q) = %q", s, got)
+		}
+	})
+}
