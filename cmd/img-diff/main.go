@@ -68,6 +68,11 @@ func run(ctx context.Context, env *cli.Env) error {
 	if err := write(r); err != nil {
 		return err
 	}
+	var page strings.Builder
+	if err := r.Markdown(&page); err != nil {
+		return err
+	}
+	env.Report.Summary(page.String())
 	if o.exitCode && !r.Same {
 		return cli.Say(errors.New("")) // what is printed says it
 	}

@@ -13,9 +13,11 @@ lock.VERSION.ARCH.json where the spec has several releases.
 
 An image is due for these reasons:
 
-	kickstart  a file that it is made from is not what it was at --since: the
-	           spec, its kickstart and all that it includes from files, the
-	           key files, the lock. What is not committed counts
+	kickstart  its rendered kickstart is not the one that its lock was made
+	           with. With --since instead, a file that it is made from is not
+	           what it was at that commit: the spec, its kickstart and all that
+	           it includes from files, the key files, the lock. What is not
+	           committed counts
 	lock       it has no lock yet
 	packages   the repositories have installed packages otherwise: newer,
 	           older, rebuilt, or not any more
@@ -34,10 +36,12 @@ digest. It needs no root and no rpm or dnf.
 
 Flags:
 
-	--since COMMIT     compare files to this commit
+	--since COMMIT     compare files to this commit, not kickstarts to locks
 	--reason LIST      count these of kickstart, lock, packages, security only;
 	                   with kickstart or lock alone no repository is read
 	--security         keep what a security advisory asks for
+	--severity LEVEL   with --security, keep it only if one of them is at least
+	                   this grave: low, moderate, important or critical
 	--due AGE          keep what was not released for that long, such as 30d,
 	                   4w or 12h; with --security, that or this
 	--update           write new locks, of the newest packages that the
@@ -46,6 +50,8 @@ Flags:
 	--matrix           print a matrix for GitHub Actions instead:
 	                   {"include":[{"id","name","version","release","arch",
 	                   "spec","lock","locked","reasons","severity"}]}
+	--manifests DIR    write the manifests to DIR/ID.json as well, and the locks
+	                   that are to be built to DIR/ID.lock.json
 	--repo NAME=URL    use this URL or folder for a repository that the
 	                   kickstarts name, or one of them; may be repeated
 	--release LIST     only these releases
@@ -58,7 +64,8 @@ Flags:
 	-h                 print this text
 
 The fields of a matrix are plain words that no shell and no workflow
-takes for anything else, if they are passed through env.
+takes for anything else, if they are passed through env. "locked" says that the
+lock is what is to be built: --update wrote it, or it changed since --since.
 
 New locks:
 

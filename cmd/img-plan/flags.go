@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/respin-project/respin/internal/advisory"
 	"github.com/respin-project/respin/internal/cli"
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/plan"
@@ -20,6 +21,14 @@ func (o *options) planner() (*plan.Planner, error) {
 	var err error
 	if p.Count, err = o.count(); err != nil {
 		return nil, err
+	}
+	if o.severity != "" {
+		if !o.security {
+			return nil, cli.Usagef("--severity goes with --security")
+		}
+		if p.Gravest = advisory.Rank(o.severity); p.Gravest == 0 {
+			return nil, cli.Usagef("--severity cannot be %q, only low, moderate, important and critical", o.severity)
+		}
 	}
 	if o.due != "" {
 		if p.Age, err = age(o.due); err != nil {
@@ -54,9 +63,6 @@ func (o *options) count() ([]string, error) {
 		if o.reasons != "" && !slices.Contains(changes, reason) {
 			return nil, cli.Usagef("--reason cannot be %q, only %s", reason, strings.Join(changes, ", "))
 		}
-	}
-	if slices.Contains(only, plan.Kickstart) && o.since == "" {
-		return nil, cli.Usagef("--reason kickstart needs --since, the commit to compare with")
 	}
 	if o.since != "" && !slices.Contains(only, plan.Kickstart) {
 		return nil, cli.Usagef("--since makes no difference: a changed kickstart does not count with these flags")

@@ -51,7 +51,7 @@ func run(ctx context.Context, env *cli.Env) (err error) {
 		chosen, err := o.choice().Choose(arg)
 		targets, errs = append(targets, chosen...), append(errs, err)
 	}
-	due, err := planAll(ctx, env, planner, targets, o.matrix)
+	due, err := o.planAll(ctx, env, planner, targets)
 	if len(due) > 0 {
 		env.Report.Summary(plan.Summary(due))
 	}
@@ -63,7 +63,7 @@ func run(ctx context.Context, env *cli.Env) (err error) {
 }
 
 // planAll plans images and writes the manifests, or the matrix, of those that are due.
-func planAll(ctx context.Context, env *cli.Env, planner *plan.Planner, targets []spec.Target, matrix bool) (due []*manifest.Manifest, err error) {
+func (o *options) planAll(ctx context.Context, env *cli.Env, planner *plan.Planner, targets []spec.Target) (due []*manifest.Manifest, err error) {
 	var errs []error
 	jobs := plan.Matrix{Include: []plan.Job{}}
 	for _, t := range targets {
@@ -73,15 +73,11 @@ func planAll(ctx context.Context, env *cli.Env, planner *plan.Planner, targets [
 		m, err := planner.Plan(ctx, t)
 		if err == nil && m != nil {
 			due = append(due, m)
-			if matrix {
-				err = jobs.Add(m)
-			} else {
-				err = m.Write(env.Stdout)
-			}
+			err = o.write(env, &jobs, m)
 		}
 		errs = append(errs, err)
 	}
-	if matrix {
+	if o.matrix {
 		errs = append(errs, env.Lines().Encode(jobs))
 	}
 	if err := errors.Join(errs...); err == nil {
@@ -90,8 +86,22 @@ func planAll(ctx context.Context, env *cli.Env, planner *plan.Planner, targets [
 	return due, errors.Join(errs...)
 }
 
+// write writes the manifest of what is due to wherever it is wanted.
+func (o *options) write(env *cli.Env, jobs *plan.Matrix, m *manifest.Manifest) error {
+	if o.manifests != "" {
+		if err := plan.Save(o.manifests, m); err != nil {
+			return err
+		}
+	}
+	if o.matrix {
+		return jobs.Add(m)
+	}
+	return m.Write(env.Stdout)
+}
+
 type options struct {
-	since, reasons, due            string
+	since, reasons, due, manifests string
+	severity                       string
 	security, update, matrix       bool
 	repos, vars                    cli.Strings
 	releases, arches, imageRelease string
@@ -102,9 +112,11 @@ func (o *options) define(fs *flag.FlagSet) {
 	fs.StringVar(&o.since, "since", "", "")
 	fs.StringVar(&o.reasons, "reason", "", "")
 	fs.BoolVar(&o.security, "security", false, "")
+	fs.StringVar(&o.severity, "severity", "", "")
 	fs.StringVar(&o.due, "due", "", "")
 	fs.BoolVar(&o.update, "update", false, "")
 	fs.BoolVar(&o.matrix, "matrix", false, "")
+	fs.StringVar(&o.manifests, "manifests", "", "")
 	fs.Var(&o.repos, "repo", "")
 	fs.StringVar(&o.releases, "release", "", "")
 	fs.StringVar(&o.arches, "arch", "", "")

@@ -8,6 +8,7 @@ Usage:
 	… | img-smoke | release-pr [flags]
 	release-pr --tag NUMBER [flags]
 	release-pr --published NUMBER [flags]
+	… | release-pr --verify RECORD | …
 
 The pull request comes from the branch respin/BATCH, which has one commit on
 top of the base branch: the lock of each image, at the path that img-plan or
@@ -30,7 +31,12 @@ pull request. Let one run a batch work at a time, as a concurrency group does.
 
 After the merge, --tag makes the tag release/BATCH/YYYYMMDD.NUMBER on its
 commit, and the label "release: pending" becomes "release: tagged"; --published
-makes that "release: published". They print the members tag and commit as well.
+makes that "release: published". They print the members tag and commit as well,
+and --tag a matrix of the images for GitHub Actions, as img-plan does.
+
+--verify is for building a release again from its locks: it passes on the images
+that are what releases/BATCH.json says, byte for byte where that has the same
+files, and refuses others.
 
 Flags:
 
@@ -44,6 +50,7 @@ Flags:
 	--allow-untested   propose images without tests, or with tests that failed
 	--tag NUMBER       tag what this merged pull request decided
 	--published NUMBER note that what this pull request decided is published
+	--verify RECORD    pass on the images that are what this record says
 	--dry-run          print the title, body and files instead; only read
 	--quiet            print warnings and errors only, besides the result
 	--version          print the version

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"regexp"
@@ -14,8 +12,6 @@ import (
 
 	"github.com/respin-project/respin/internal/cli"
 	"github.com/respin-project/respin/internal/githubapi"
-	"github.com/respin-project/respin/internal/manifest"
-	"github.com/respin-project/respin/internal/publish"
 	"github.com/respin-project/respin/internal/release"
 )
 
@@ -29,6 +25,7 @@ type options struct {
 	wait                           time.Duration
 	allowUntested, dryRun          bool
 	tag, published                 int
+	verify                         string
 }
 
 func (o *options) define(fs *flag.FlagSet) {
@@ -40,6 +37,7 @@ func (o *options) define(fs *flag.FlagSet) {
 	fs.BoolVar(&o.allowUntested, "allow-untested", false, "")
 	fs.IntVar(&o.tag, "tag", 0, "")
 	fs.IntVar(&o.published, "published", 0, "")
+	fs.StringVar(&o.verify, "verify", "", "")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "")
 }
 
@@ -54,6 +52,9 @@ func run(ctx context.Context, env *cli.Env) error {
 	env.Flags.Visit(func(f *flag.Flag) { merged = merged || f.Name == "tag" || f.Name == "published" })
 	if err := o.validate(args, merged); err != nil {
 		return err
+	}
+	if o.verify != "" {
+		return verify(ctx, env, o.verify)
 	}
 	var batch *release.Batch
 	if !merged {
@@ -72,6 +73,9 @@ func run(ctx context.Context, env *cli.Env) error {
 	switch {
 	case o.tag > 0:
 		result, err = release.Tag(ctx, r, o.tag)
+		if err == nil {
+			result.Matrix, err = release.Images(ctx, r, result)
+		}
 	case o.published > 0:
 		result, err = release.MarkPublished(ctx, r, o.published)
 	default:
@@ -98,6 +102,8 @@ func (o *options) validate(args []string, merged bool) error {
 		return cli.Usagef("one of --tag and --published takes the number of a pull request")
 	case merged && (o.dryRun || o.allowUntested || o.batch != "" || o.base != ""):
 		return cli.Usagef("--tag and --published do not go with --batch, --base, --allow-untested or --dry-run")
+	case o.verify != "" && (merged || o.dryRun || o.allowUntested || o.batch != "" || o.base != "" || o.repository != ""):
+		return cli.Usagef("--verify only reads: it does not go with flags for pull requests")
 	case o.wait < 0:
 		return cli.Usagef("--wait cannot be negative")
 	case release.CheckPath(o.specs) != nil || path.Clean(o.specs) != o.specs:
@@ -109,28 +115,6 @@ func (o *options) validate(args []string, merged bool) error {
 		}
 	}
 	return nil
-}
-
-// read reads the batch; nil if there is no manifest.
-func (o *options) read(ctx context.Context, env *cli.Env) (*release.Batch, error) {
-	var images []*release.Image
-	in := manifest.NewReader(env.Stdin, "standard input")
-	err := manifest.Each(ctx, in, io.Discard, func(_ context.Context, m *manifest.Manifest) error {
-		if err := publish.Tested(m, o.allowUntested); err != nil {
-			return err
-		}
-		i, err := release.NewImage(m, o.specs)
-		images = append(images, i)
-		return err
-	})
-	if err != nil {
-		return nil, errors.Join(err, errors.New("nothing is proposed: a batch is released together or not at all"))
-	}
-	if len(images) == 0 {
-		env.Report.Printf("no manifest came in: nothing is proposed")
-		return nil, nil
-	}
-	return release.NewBatch(o.batch, images)
 }
 
 // What can stand in a link as it is.

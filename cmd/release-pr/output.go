@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -25,9 +26,17 @@ func output(r *release.Result) error {
 	if path == "" {
 		return nil
 	}
+	matrix := ""
+	if r.Matrix != nil {
+		line, err := json.Marshal(r.Matrix)
+		if err != nil {
+			return err
+		}
+		matrix = string(line)
+	}
 	var text strings.Builder
 	for _, o := range []struct{ name, value string }{
-		{"action", r.Action}, {"batch", r.Batch}, {"number", number(r.Number)}, {"url", r.URL}, {"tag", r.Tag}, {"commit", r.Commit},
+		{"action", r.Action}, {"batch", r.Batch}, {"number", number(r.Number)}, {"url", r.URL}, {"tag", r.Tag}, {"commit", r.Commit}, {"matrix", matrix},
 	} {
 		if strings.ContainsAny(o.value, "\r\n") { // which would be another output
 			return fmt.Errorf("%s is %q", o.name, o.value)

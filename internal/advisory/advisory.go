@@ -109,13 +109,17 @@ func (c Collection) List() []manifest.Advisory {
 // ranks order severities; Fedora's and Red Hat's words differ.
 var ranks = map[string]int{"low": 1, "minor": 1, "moderate": 2, "medium": 2, "important": 3, "high": 3, "critical": 4, "urgent": 4}
 
+// Rank orders severities, Fedora's words as well as Red Hat's: 1 is low, 4
+// critical, and 0 is what nobody has heard of.
+func Rank(severity string) int { return ranks[strings.ToLower(severity)] }
+
 // Worst returns the gravest severity of security advisories in Red Hat's
 // words: "critical", "important", "moderate" or "low"; empty if none has one.
 func Worst(all []manifest.Advisory) string {
 	worst := 0
 	for i := range all {
 		if IsSecurity(&all[i]) {
-			worst = max(worst, ranks[strings.ToLower(all[i].Severity)])
+			worst = max(worst, Rank(all[i].Severity))
 		}
 	}
 	return [...]string{"", "low", "moderate", "important", "critical"}[worst]

@@ -115,13 +115,16 @@ func describe(p *repo.Package, url, signer string) manifest.Package {
 // record writes down what the image was built from and adds it to the manifest.
 func (j *job) record(ctx context.Context) error {
 	b := j.m.Build
-	used := j.Lock
-	if used == nil {
+	var used *lock.Lock
+	if j.Lock != nil {
+		used = new(*j.Lock)
+	} else {
 		var err error
 		if used, err = j.newLock(ctx); err != nil {
 			return err
 		}
 	}
+	used.Kickstart = j.m.Kickstart.Digest
 	b.Repositories = used.Repositories
 	var err error
 	if b.Lock, err = used.Digest(); err != nil {

@@ -1,6 +1,7 @@
 package githubfake
 
 import (
+	"bytes"
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
@@ -39,13 +40,14 @@ func (s *Server) addBlob(text []byte) string {
 }
 
 func (s *Server) addTree(t tree) string {
-	sha := t.name("")
+	sha := t.put("", name)
 	s.trees[sha] = t
 	return sha
 }
 
-// name is the name of the tree of what is below a folder, which ends in a slash or is empty.
-func (t tree) name(folder string) string {
+// put hands the tree of what is below a folder, which ends in a slash or is
+// empty, and all trees in that to a function that names them, and returns its name.
+func (t tree) put(folder string, object func(kind string, content []byte) string) string {
 	entries := map[string]string{} // by what Git sorts them by
 	for path, e := range t {
 		rest, ok := strings.CutPrefix(path, folder)
@@ -57,14 +59,14 @@ func (t tree) name(folder string) string {
 		case !deeper:
 			entries[first] = e.mode + " " + first + "\x00" + binary(e.sha)
 		case entries[first+"/"] == "":
-			entries[first+"/"] = "40000 " + first + "\x00" + binary(t.name(folder+first+"/"))
+			entries[first+"/"] = "40000 " + first + "\x00" + binary(t.put(folder+first+"/", object))
 		}
 	}
 	var all strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(entries)) {
 		all.WriteString(entries[key])
 	}
-	return name("tree", []byte(all.String()))
+	return object("tree", []byte(all.String()))
 }
 
 func binary(sha string) string {
@@ -76,15 +78,21 @@ func binary(sha string) string {
 }
 
 func (s *Server) addCommit(tree, message string, parents []string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "tree %s\n", tree)
-	for _, p := range parents {
+	c := &commit{tree, message, parents, s.now}
+	sha := name("commit", c.text())
+	s.commits[sha] = c
+	return sha
+}
+
+// text is the commit as Git keeps it.
+func (c *commit) text() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "tree %s\n", c.tree)
+	for _, p := range c.parents {
 		fmt.Fprintf(&b, "parent %s\n", p)
 	}
-	fmt.Fprintf(&b, "author fake <fake@github.example> %[1]d +0000\ncommitter fake <fake@github.example> %[1]d +0000\n\n%[2]s", s.now.Unix(), message)
-	sha := name("commit", []byte(b.String()))
-	s.commits[sha] = &commit{tree, message, parents, s.now}
-	return sha
+	fmt.Fprintf(&b, "author fake <fake@github.example> %[1]d +0000\ncommitter fake <fake@github.example> %[1]d +0000\n\n%[2]s", c.at.Unix(), c.message)
+	return b.Bytes()
 }
 
 // ancestor reports whether a commit is in the history of another.
@@ -99,13 +107,33 @@ func (s *Server) ancestor(old, of string) bool {
 func (s *Server) Push(branch string, files map[string]string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.now = s.now.Add(time.Second)
-	t, parents := tree{}, []string(nil)
+	t := tree{}
 	if at := s.refs["refs/heads/"+branch]; at != "" {
-		t, parents = maps.Clone(s.trees[s.commits[at].tree]), []string{at}
+		t = maps.Clone(s.trees[s.commits[at].tree])
 	}
+	return s.commit(branch, s.refs["refs/heads/"+branch], t, files)
+}
+
+// Branch makes a branch end in one commit on top of another branch's, which
+// has those files and no others, and returns the commit's name.
+func (s *Server) Branch(branch, from string, files map[string]string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.commit(branch, s.refs["refs/heads/"+from], tree{}, files)
+}
+
+func (s *Server) commit(branch, parent string, t tree, files map[string]string) string {
+	s.now = s.now.Add(time.Second)
 	for path, text := range files {
-		t[path] = entry{"100644", s.addBlob([]byte(text))}
+		mode := "100644"
+		if strings.HasPrefix(text, "#!") { // that is all that is known of it
+			mode = "100755"
+		}
+		t[path] = entry{mode, s.addBlob([]byte(text))}
+	}
+	var parents []string
+	if parent != "" {
+		parents = []string{parent}
 	}
 	sha := s.addCommit(s.addTree(t), "push", parents)
 	s.refs["refs/heads/"+branch] = sha

@@ -24,7 +24,8 @@ const Schema = "respin/lock/v1"
 type Lock struct {
 	Schema       string                `json:"schema"`
 	Image        Image                 `json:"image"`
-	SourceDate   int64                 `json:"source_date"` // SOURCE_DATE_EPOCH, seconds
+	SourceDate   int64                 `json:"source_date"`         // SOURCE_DATE_EPOCH, seconds
+	Kickstart    string                `json:"kickstart,omitempty"` // digest of the rendered text, "sha256:" and hex; locks of old have none
 	Repositories []manifest.Repository `json:"repositories"`
 	Comps        []Comps               `json:"comps,omitempty"`
 	Buildroot    []manifest.Package    `json:"buildroot"` // what the tools came from, sorted
@@ -101,14 +102,17 @@ func (l *Lock) Text() ([]byte, error) {
 	}
 	var b bytes.Buffer
 	b.WriteString("{\n")
-	for i, member := range []struct {
+	for _, member := range []struct {
 		name  string
 		value any
 	}{
-		{"schema", l.Schema}, {"image", l.Image}, {"source_date", l.SourceDate}, {"repositories", l.Repositories},
+		{"schema", l.Schema}, {"image", l.Image}, {"source_date", l.SourceDate}, {"kickstart", l.Kickstart}, {"repositories", l.Repositories},
 		{"comps", l.Comps}, {"buildroot", l.Buildroot}, {"packages", l.Packages},
 	} {
-		if i > 0 {
+		if member.value == "" { // a lock of old has the digest that it had
+			continue
+		}
+		if member.name != "schema" {
 			b.WriteString(",\n")
 		}
 		fmt.Fprintf(&b, "%q: ", member.name)

@@ -4,6 +4,7 @@ package manifest
 type Plan struct {
 	Reasons    []string        `json:"reasons"`              // "kickstart", "lock", "packages", "security", "due"
 	Lock       string          `json:"lock"`                 // path of the image's lock, relative to the working folder; there may be none yet
+	Locked     bool            `json:"locked,omitempty"`     // whether the lock is what is to be built: it was just written, or is what changed
 	Released   int64           `json:"released,omitempty"`   // when the image was made last, as far as the lock tells, seconds since 1970
 	Files      []string        `json:"files,omitempty"`      // those that changed of the files that the image is made from, sorted
 	Packages   []PackageChange `json:"packages,omitempty"`   // installed ones that the repositories have otherwise now, sorted

@@ -43,11 +43,12 @@ type Planner struct {
 	Replace  map[string]string // base URLs in place of those of the kickstarts' repositories, by name
 	Settings spec.Settings     // for rendering
 
-	Count  []string      // the Reasons for which an image is due
-	Since  string        // the commit to which files are compared; empty: files are not
-	Age    time.Duration // after which an image is due
-	Now    time.Time
-	Update bool // write new locks
+	Count   []string      // the Reasons for which an image is due
+	Since   string        // the commit to which files are compared; empty: files are not
+	Age     time.Duration // after which an image is due
+	Now     time.Time
+	Update  bool // write new locks
+	Gravest int  // the Rank that the gravest security advisory needs at least to count
 
 	stores  map[string]*store          // the repositories that were opened
 	changed map[string]map[string]bool // the files that changed, by folder of a spec
@@ -93,6 +94,7 @@ func (p *Planner) Plan(ctx context.Context, t spec.Target) (*manifest.Manifest, 
 			return nil, fmt.Errorf("%s: %w", i.m.Image.ID(), err)
 		}
 	}
+	i.plan.Locked = i.plan.Locked || i.lock != nil && slices.Contains(i.plan.Files, i.plan.Lock)
 	i.m.Plan = i.plan
 	return i.m, nil
 }
@@ -127,6 +129,9 @@ func (i *image) reasons(ctx context.Context) error {
 	if i.lock == nil {
 		return nil
 	}
+	if i.Since == "" {
+		because(Kickstart, i.lock.Kickstart != "" && i.lock.Kickstart != i.m.Kickstart.Digest)
+	}
 	if i.plan.Released, err = i.released(ctx); err != nil {
 		return err
 	}
@@ -137,7 +142,9 @@ func (i *image) reasons(ctx context.Context) error {
 			return err
 		}
 		because(Packages, len(i.plan.Packages) > 0)
-		because(Security, slices.ContainsFunc(i.plan.Advisories, func(a manifest.Advisory) bool { return advisory.IsSecurity(&a) }))
+		because(Security, slices.ContainsFunc(i.plan.Advisories, func(a manifest.Advisory) bool {
+			return advisory.IsSecurity(&a) && advisory.Rank(a.Severity) >= i.Gravest
+		}))
 	}
 	because(Due, late)
 	return nil

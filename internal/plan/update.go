@@ -43,6 +43,7 @@ func (i *image) update(ctx context.Context) error {
 	if err := u.lock.Write(i.plan.Lock); err != nil {
 		return fmt.Errorf("writing the lock: %w", err)
 	}
+	i.plan.Locked = true
 	i.Report.Printf("%s is written: packages updated: %d, added: %d", i.plan.Lock, u.updated, u.added)
 	return nil
 }
@@ -75,7 +76,7 @@ type updating struct {
 // newLock is the lock with the repositories as they are now.
 func (i *image) newLock(ctx context.Context) (*updating, error) {
 	u := &updating{lock: *i.lock, arch: i.m.Image.Arch, bases: map[string]string{}}
-	u.lock.Repositories = slices.Clone(u.lock.Repositories)
+	u.lock.Repositories, u.lock.Kickstart = slices.Clone(u.lock.Repositories), i.m.Kickstart.Digest
 	for _, s := range i.stores {
 		packages, err := s.Packages(ctx)
 		if err != nil {

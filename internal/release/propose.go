@@ -16,6 +16,7 @@ import (
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/lock"
 	"github.com/respin-project/respin/internal/markdown"
+	"github.com/respin-project/respin/internal/plan"
 	"github.com/respin-project/respin/internal/report"
 )
 
@@ -37,6 +38,8 @@ type Result struct {
 	URL    string `json:"url,omitempty"`
 	Tag    string `json:"tag,omitempty"`
 	Commit string `json:"commit,omitempty"` // that the tag names
+
+	Matrix *plan.Matrix `json:"matrix,omitempty"` // jobs that build what was tagged
 }
 
 // A Change is a file that a pull request writes.
@@ -104,21 +107,21 @@ func (p *Proposal) Due() bool {
 	return slices.ContainsFunc(p.Batch.Images, func(i *Image) bool { return !p.base.files.has(i.Path, i.Text) })
 }
 
-// recordPath and notesPath are the batch's files beside the locks.
-func (p *Proposal) recordPath() string { return Folder + "/" + p.Batch.Name + ".json" }
-func (p *Proposal) notesPath() string  { return Folder + "/" + p.Batch.Name + ".md" }
+// recordPath and notesPath are a batch's files beside the locks.
+func recordPath(batch string) string { return Folder + "/" + batch + ".json" }
+func notesPath(batch string) string  { return Folder + "/" + batch + ".md" }
 
 // notes compares the batch with what the base branch has. What cannot be read
 // there is no reason not to replace it.
 func (p *Proposal) notes(ctx context.Context) (*Notes, error) {
 	n := &Notes{Batch: p.Batch, Old: map[string]*lock.Lock{}}
-	text, err := p.base.read(ctx, p.Repository, p.recordPath())
+	text, err := p.base.read(ctx, p.Repository, recordPath(p.Batch.Name))
 	if err != nil {
 		return nil, err
 	}
 	if text != nil {
 		if n.Before, err = ParseRecord(text); err != nil {
-			p.Report.Warn(report.Place{}, "%s of the repository is passed over: %v", p.recordPath(), err)
+			p.Report.Warn(report.Place{}, "%s of the repository is passed over: %v", recordPath(p.Batch.Name), err)
 		}
 	}
 	for _, i := range p.Batch.Images {
@@ -158,7 +161,7 @@ func (p *Proposal) compose(n *Notes) error {
 	if err != nil {
 		return err
 	}
-	texts := map[string][]byte{p.notesPath(): []byte(notes), p.recordPath(): record}
+	texts := map[string][]byte{notesPath(p.Batch.Name): []byte(notes), recordPath(p.Batch.Name): record}
 	for _, i := range p.Batch.Images {
 		texts[i.Path] = i.Text
 	}
@@ -185,7 +188,7 @@ func (p *Proposal) compose(n *Notes) error {
 	if p.Run != "" {
 		run = fmt.Sprintf("\nBuilt and tested by [this run](%s), which keeps the images for a while.\n", p.Run)
 	}
-	more := fmt.Sprintf(", because GitHub takes %d characters; `%s` in this pull request has all of them.", mostBody, p.notesPath())
+	more := fmt.Sprintf(", because GitHub takes %d characters; `%s` in this pull request has all of them.", mostBody, notesPath(p.Batch.Name))
 	p.Body = markdown.Cut(text, mostBody-len(run)-len(p.marker), more) + run + p.marker
 	return nil
 }

@@ -1,0 +1,303 @@
+package workflow
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/respin-project/respin/internal/ec2fake"
+	"github.com/respin-project/respin/internal/ec2fake/ec2test"
+	"github.com/respin-project/respin/internal/fixture"
+	"github.com/respin-project/respin/internal/githubfake/githubtest"
+	"github.com/respin-project/respin/internal/mirror/mirrortest"
+	"github.com/respin-project/respin/internal/registry/registrytest"
+)
+
+// callers are the workflows of somebody who uses respin's.
+var callers = map[string]string{
+	"scratch.yml": `name: scratch
+on: pull_request
+permissions: {contents: read}
+jobs:
+  scratch-build:
+    uses: respin-project/respin/.github/workflows/scratch-build.yml@main
+    with:
+      repo: url=${{ vars.REPO }}
+`,
+	"watch.yml": `name: watch
+on: {schedule: [{cron: "17 5 * * *"}]}
+permissions: {contents: write, pull-requests: write, issues: write}
+jobs:
+  package-watch:
+    uses: respin-project/respin/.github/workflows/package-watch.yml@main
+    with:
+      repo: url=${{ vars.REPO }}
+      batch: packages
+`,
+	"release.yml": `name: release
+on: {pull_request: {types: [closed]}}
+permissions: {contents: write, pull-requests: write, issues: write, packages: write, id-token: write}
+jobs:
+  release:
+    uses: respin-project/respin/.github/workflows/release.yml@main
+    with:
+      repo: url=${{ vars.REPO }}
+      formats: qcow2,containerdisk
+      regions: us-east-1
+      registry: ${{ vars.REGISTRY }}
+      mirror: ${{ vars.MIRROR }}
+    secrets: inherit
+`,
+}
+
+// A site is somebody's repository of images, one and two, and where they are published.
+type site struct {
+	*testing.T
+	*GitHub      // whose Run runs workflows, not subtests
+	distribution fixture.Distribution
+	output, bin  string
+	ec2          *ec2fake.Server
+	registry     string // host and port
+	mirror       string // folder
+}
+
+// TestWorkflows follows two images from changes to what users get: of a changed
+// line of a kickstart and, separately, of a newer package comes just the image
+// that it concerns.
+func TestWorkflows(t *testing.T) {
+	if os.Getenv("RESPIN_PIPE") == "" {
+		t.Skip("SKIP: it builds and boots images, and scripts/test sets RESPIN_PIPE for that")
+	}
+	s := open(t)
+
+	// What nobody can want to become a command, an output or an annotation.
+	const hostile = "$(touch owned) `touch owned` \"'; ::error::gotcha\n::set-output name=due::no\n\"; touch owned #"
+	files := s.Files("main")
+	files["specs/one/one.ks"] = strings.Replace(files["specs/one/one.ks"], "echo \"made by respin\" > /etc/motd", "cat > /etc/motd <<'EOF'\nmade by respin\n"+hostile+"\nEOF", 1)
+	change := s.PullRequest("change", files)
+	scratch := s.run(change, "scratch.yml")[0]
+	s.built(scratch, "scratch-", "one")
+	for _, c := range scratch.Commands {
+		if strings.Contains(c, "gotcha") {
+			t.Errorf("the kickstart has said %q", c)
+		}
+	}
+
+	// Another pull request that concerns no image builds none.
+	readme := s.Files("main")
+	readme["README.md"] = "The images of an example.\n"
+	s.built(s.run(s.PullRequest("readme", readme), "scratch.yml")[0], "scratch-")
+
+	// No release: merging it publishes nothing, but the next look proposes it.
+	s.run(s.MergePull(1), "release.yml")
+	s.release(3, "one")
+	s.published("one")
+
+	newer := filepath.Join(t.TempDir(), "newer")
+	s.command("mkfixture", "publish", "--from", s.distribution.Folder, "--to", newer, "--package", "dmidecode",
+		"--advisory", "FIXTURE-2026-1", "--type", "security", "--severity", "Important", "--cve", "CVE-2026-1")
+	s.Vars[0] = "REPO=file://" + newer + "/repo"
+	s.release(4, "two")
+	s.published("one", "two")
+	if body := s.Pulls()[3].Body; !strings.Contains(body, "CVE-2026-1") || !strings.Contains(body, "dmidecode") {
+		t.Errorf("the pull request does not tell of the update:\n%s", body)
+	}
+
+	// Then everything is as it should be.
+	s.built(s.run(s.Main("schedule", ""), "watch.yml")[0], "tested-")
+	if n := len(s.Pulls()); n != 4 {
+		t.Errorf("there are %d pull requests", n)
+	}
+	for _, v := range s.ec2.Violations() {
+		t.Error(v)
+	}
+}
+
+func open(t *testing.T) *site {
+	s := &site{T: t, distribution: fixture.Find(t, "tiny"), output: t.TempDir(), mirror: t.TempDir()}
+	s.bin = filepath.Join(s.output, "bin")
+	s.registry = registrytest.Start(t, t.TempDir())
+	rsync := mirrortest.Rsync(t, s.mirror)
+	s.ec2 = ec2test.Start(t, ec2fake.Options{})
+	setup := exec.Command("../../scripts/action-setup")
+	setup.Env = append(os.Environ(), "RESPIN_ACTION_BIN="+s.bin, "GITHUB_PATH=/dev/null", "GITHUB_OUTPUT=/dev/null")
+	if out, err := setup.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := exec.Command("go", "build", "-o", s.bin, "../fixture/mkfixture").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var err error
+	s.GitHub, err = Open(t.Context(), "owner/images", "../..", s.output, s.specs(), t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.GitHub.Close() })
+	s.API = githubtest.Start(t, s.GitHub)
+	s.Env = []string{"RESPIN_ACTION_BIN=" + s.bin}
+	s.Vars = []string{"REPO=" + s.distribution.Repo(), "REGISTRY=" + s.registry + "/images", "MIRROR=rsync://" + rsync + "/pub/images"}
+	return s
+}
+
+// specs are the files of the repository: two images with their locks, and the workflows.
+func (s *site) specs() map[string]string {
+	files := map[string]string{"README.md": "images\n", "specs/key.asc": s.read(s.distribution.Key())}
+	for name, text := range callers {
+		files[".github/workflows/"+name] = text
+	}
+	folder := s.TempDir()
+	for _, name := range []string{"one", "two"} {
+		spec := strings.Replace(s.read("../fixture/specs/tiny/image.yaml"), "name: tiny", "name: "+name, 1)
+		spec = strings.Replace(spec, "firmware: [bios, uefi]", "firmware: [bios]", 1)
+		ks := s.read("../fixture/specs/tiny/tiny.ks")
+		if name == "two" {
+			ks = strings.Replace(ks, "@core\n", "@core\ndmidecode\n", 1)
+		}
+		files["specs/"+name+"/image.yaml"] = spec + "keys:\n  - file: ../key.asc\n    fingerprint: " + s.distribution.Fingerprint + "\n"
+		files["specs/"+name+"/"+name+".ks"] = ks
+	}
+	for path, text := range files {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(folder, path)), 0o755); err != nil {
+			s.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, path), []byte(text), 0o644); err != nil {
+			s.Fatal(err)
+		}
+	}
+	build := exec.Command("sh", "-c", `set -e; ks-render specs/one specs/two > specs.json; img-build --repo url="$1" < specs.json > built.json`, "sh", s.distribution.Repo())
+	build.Dir, build.Env = folder, append(os.Environ(), "PATH="+s.bin+":"+os.Getenv("PATH"))
+	if out, err := build.CombinedOutput(); err != nil {
+		s.Fatalf("%v\n%s", err, out)
+	}
+	for _, name := range []string{"one", "two"} {
+		files["specs/"+name+"/lock.x86_64.json"] = s.read(filepath.Join(folder, "out", name+"-43-0.x86_64", "lock.x86_64.json"))
+	}
+	return files
+}
+
+func (s *site) read(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return string(text)
+}
+
+func (s *site) command(name string, args ...string) {
+	if out, err := exec.Command(filepath.Join(s.bin, name), args...).CombinedOutput(); err != nil {
+		s.Fatalf("%s: %v\n%s", name, err, out)
+	}
+}
+
+// run runs what an event starts, which must be these workflows, and pass.
+func (s *site) run(e Event, want ...string) []*Run {
+	s.Helper()
+	runs, err := s.GitHub.Run(s.Context(), e)
+	if err != nil {
+		s.Fatal(err)
+	}
+	var got []string
+	for _, r := range runs {
+		got = append(got, r.Workflow)
+		if !r.Passed {
+			s.Fatalf("%s failed", r.Workflow)
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		s.Fatalf("workflows wanted (-) and run (+):\n%s", d)
+	}
+	return runs
+}
+
+// built checks which images came out of a run, by its artifacts.
+func (s *site) built(r *Run, prefix string, images ...string) {
+	s.Helper()
+	folders, err := filepath.Glob(filepath.Join(r.Output, "artifacts", "*"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	var want, got []string
+	if len(images) > 0 {
+		want = append(want, "plan")
+	}
+	for _, name := range images {
+		want = append(want, prefix+name+"-43-0.x86_64")
+	}
+	for _, f := range folders {
+		got = append(got, filepath.Base(f))
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		s.Errorf("artifacts of %s wanted (-) and there (+):\n%s", r.Workflow, d)
+	}
+}
+
+// release lets the repositories be looked at, which opens that pull request for
+// that image, and merges it.
+func (s *site) release(number int, image string) {
+	s.Helper()
+	s.built(s.run(s.Main("schedule", ""), "watch.yml")[0], "tested-", image)
+	pulls := s.Pulls()
+	if len(pulls) != number || pulls[number-1].Head != "respin/packages" || !slices.Equal(pulls[number-1].Labels, []string{"release: pending"}) {
+		s.Fatalf("pull requests: %+v", pulls)
+	}
+	s.run(s.MergePull(number), "release.yml")
+	if labels := s.Pulls()[number-1].Labels; !slices.Equal(labels, []string{"release: published"}) {
+		s.Errorf("the pull request has the labels %q", labels)
+	}
+	tagged := slices.ContainsFunc(slices.Collect(maps.Keys(s.Refs())), func(ref string) bool {
+		return strings.HasPrefix(ref, "refs/tags/release/packages/") && strings.HasSuffix(ref, fmt.Sprintf(".%d", number))
+	})
+	if !tagged {
+		s.Errorf("there is no tag of #%d: %v", number, s.Refs())
+	}
+}
+
+// published checks that the registry, the mirror and EC2 have these images, and no others.
+func (s *site) published(images ...string) {
+	s.Helper()
+	if n := s.ec2.Count("RegisterImage"); n != len(images) {
+		s.Errorf("EC2 has registered %d images", n)
+	}
+	answer, err := http.Get("http://" + s.registry + "/v2/_catalog")
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer answer.Body.Close()
+	catalogue, err := io.ReadAll(answer.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	var repositories, disks []string
+	for _, name := range images {
+		repositories = append(repositories, `"images/`+name+`"`)
+		disks = append(disks, name+"-43-0.x86_64.qcow2")
+	}
+	if want := `{"repositories":[` + strings.Join(repositories, ",") + "]}\n"; string(catalogue) != want {
+		s.Errorf("the registry has %s", catalogue)
+	}
+	folder := filepath.Join(s.mirror, "images/releases/43/Cloud/x86_64/images")
+	found, err := filepath.Glob(filepath.Join(folder, "*.qcow2"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	for i := range found {
+		found[i] = filepath.Base(found[i])
+	}
+	if d := cmp.Diff(disks, found); d != "" {
+		s.Errorf("disks wanted on the mirror (-) and there (+):\n%s", d)
+	}
+	sums := s.read(filepath.Join(folder, "Cloud-43-x86_64-CHECKSUM"))
+	for _, d := range disks {
+		if !strings.Contains(sums, d) {
+			s.Errorf("the CHECKSUM file lacks %s:\n%s", d, sums)
+		}
+	}
+}
