@@ -1,6 +1,7 @@
 package release
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -16,12 +17,15 @@ func (r *Record) Verify(m *manifest.Manifest) error {
 	if at < 0 {
 		return fmt.Errorf("the release %q does not have it", r.Batch)
 	}
-	want := r.Images[at]
+	want, kickstart := r.Images[at], ""
+	if m.Kickstart != nil {
+		kickstart = m.Kickstart.Digest
+	}
 	switch {
 	case m.Build == nil:
-		return hint.Wrap(fmt.Errorf("it has not been built"), "pass it through img-build --locked %s first", want.Lock)
-	case m.Kickstart == nil || m.Kickstart.Digest != want.Kickstart:
-		return hint.Wrap(fmt.Errorf("its kickstart is not the one that was tested"), "it changed after the release was proposed: let it be proposed again")
+		return hint.Wrap(errors.New("it has not been built"), "pass it through img-build --locked %s first", want.Lock)
+	case kickstart != want.Kickstart:
+		return hint.Wrap(errors.New("its kickstart is not the one that was tested"), "it changed after the release was proposed: let it be proposed again")
 	case m.Build.Lock != want.Digest:
 		return hint.Wrap(fmt.Errorf("it was built from the lock %s, and the one that was tested is %s", m.Build.Lock, want.Digest), "build it with img-build --locked %s", want.Lock)
 	}
@@ -37,7 +41,7 @@ func (r *Record) Verify(m *manifest.Manifest) error {
 		same++
 	}
 	if same == 0 {
-		return hint.Wrap(fmt.Errorf("it has no file that was tested"), "convert it to the formats that the spec has, as the test did")
+		return hint.Wrap(errors.New("it has no file that was tested"), "convert it to the formats that the spec has, as the test did")
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/respin-project/respin/internal/githubfake"
@@ -32,7 +33,8 @@ type GitHub struct {
 	// NAME=VALUE; Vars and Secrets are what workflows find in the contexts of these names.
 	Env, Vars, Secrets []string
 
-	API string // where the API is served
+	API  string   // where the API is served
+	Only []string // the workflows that may run, by the names of their files; all if empty
 
 	act, source string // programs and files: act's, and respin's checkout
 	work        string // a folder for the time of the runs
@@ -94,6 +96,9 @@ func (g *GitHub) Run(ctx context.Context, e Event) ([]*Run, error) {
 	}
 	var runs []*Run
 	for _, file := range files {
+		if len(g.Only) > 0 && !slices.Contains(g.Only, filepath.Base(file)) {
+			continue
+		}
 		r, err := g.run(ctx, e, checkout, file)
 		if err != nil {
 			return runs, err

@@ -20,6 +20,7 @@ requests that workflows made, and the text of each, are in DIR/pull-N.md.
 
 	--event NAME         what happened: pull_request, schedule, repository_dispatch,
 	                     workflow_dispatch or push (default: pull_request)
+	--workflow FILE      only this workflow, such as images.yml; may be repeated
 	--base COMMIT        what main is (default: HEAD)
 	--merge              then merge the pull request of release-pr, and run what that starts
 	--name OWNER/NAME    the repository's name (default: owner and the folder's)

@@ -25,6 +25,7 @@ type options struct {
 	event, base, name, output string
 	merge                     bool
 	envs, vars, secrets       cli.Strings
+	workflows                 cli.Strings
 }
 
 var events = []string{"pull_request", "schedule", "repository_dispatch", "workflow_dispatch", "push"}
@@ -36,6 +37,7 @@ func run(ctx context.Context, env *cli.Env) (err error) {
 	env.Flags.StringVar(&o.name, "name", "", "")
 	env.Flags.StringVar(&o.output, "output", "workflow-dry-run", "")
 	env.Flags.BoolVar(&o.merge, "merge", false, "")
+	env.Flags.Var(&o.workflows, "workflow", "")
 	env.Flags.Var(&o.envs, "env", "")
 	env.Flags.Var(&o.vars, "var", "")
 	env.Flags.Var(&o.secrets, "secret", "")
@@ -60,7 +62,7 @@ func run(ctx context.Context, env *cli.Env) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
-	g.Env, g.Vars, g.Secrets = o.envs, o.vars, o.secrets
+	g.Env, g.Vars, g.Secrets, g.Only = o.envs, o.vars, o.secrets, o.workflows
 	event := g.Main(o.event, "")
 	if o.event == "pull_request" {
 		files, err := present(ctx, folder)
