@@ -41,6 +41,7 @@ type Engine struct {
 	Keys       [][]byte          // OpenPGP keys that are trusted besides the spec's, and alone for repositories of Replace
 	Insecure   bool              // check no signatures
 	Lock       *lock.Lock        // build exactly this; nil builds the newest
+	Koji       *string           // URL of an archive laid out as Koji's, for packages that no repository has any more; empty: none; nil: the spec's, or Fedora's
 	DiskSize   int64             // bytes; 0 leaves it to the kickstart
 	SourceDate int64             // SOURCE_DATE_EPOCH; 0 takes it from the lock or the repositories
 	Scripts    manifest.Scripts  // limits that take the place of the spec's, where not zero

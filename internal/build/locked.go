@@ -15,6 +15,7 @@ import (
 	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/repo"
 	"github.com/respin-project/respin/internal/rpm"
+	"golang.org/x/sys/unix"
 )
 
 // A locked build asks no repository what it has. It makes repositories of its
@@ -116,12 +117,27 @@ func (j *job) fetchLocked(ctx context.Context, list []manifest.Package) ([]repo.
 	}
 	fetched, err := repo.Fetch(ctx, j.Fetcher, packages)
 	if err != nil {
-		err = fmt.Errorf("fetching what the lock lists: %w", err)
+		return nil, lost(err)
 	}
-	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, cache.ErrBadDigest) {
-		err = hint.Wrap(err, "if the repository has dropped it, build without --locked, or with a --repo that keeps old packages")
+	return fetched, nil
+}
+
+// lost says of a package of the lock which file it is, and where it was looked for.
+func lost(err error) error {
+	e, ok := errors.AsType[*fetch.FileError](err)
+	if !ok || errors.Is(err, unix.ENOSPC) {
+		return fmt.Errorf("fetching what the lock lists: %w", err)
 	}
-	return fetched, err
+	named := fmt.Errorf("fetching what the lock lists: fetching %s (%s): %w", e.File.Name, e.File.Digest, e.Err)
+	if errors.Is(err, fetch.ErrOffline) {
+		return hint.Wrap(named, "build once without --offline, with the same cache")
+	}
+	var places []string
+	for _, url := range e.File.URLs {
+		places = append(places, fetch.Redact(url))
+	}
+	named = hint.Wrap(named, "it was looked for at %s", strings.Join(places, ", "))
+	return hint.Wrap(named, "if it has been dropped there, build without --locked, or give a place that keeps old packages with --koji or --repo")
 }
 
 // location is where a package was within its repository.

@@ -70,7 +70,7 @@ func TestLocked(t *testing.T) {
 	if err := os.Remove(filepath.Join(sharedCache, "blobs/sha256", digest.Hex[:2], digest.Hex)); err != nil {
 		t.Fatal(err)
 	}
-	b.fails(t, text, "fetching what the lock lists: fetching thing-1.0-1.noarch: ", "hint: if the repository has dropped it, build without --locked")
+	b.fails(t, text, "fetching what the lock lists: fetching thing-1.0-1.noarch ("+digest.String()+"): ", "hint: if it has been dropped there, build without --locked")
 
 	// It is there once more, under another name than the metadata's.
 	if err := os.WriteFile(filepath.Join(dir, "Packages/0.rpm"), old, 0o644); err != nil {
