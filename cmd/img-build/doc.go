@@ -28,7 +28,8 @@ Flags:
 	                   repository, besides the spec's; may be repeated
 	--insecure-no-signatures
 	                   do not check packages' signatures; the manifest says so
-	--locked FILE      build exactly what this lock lists
+	--locked FILE      build exactly what this lock lists; may be repeated: each
+	                   image takes the lock that is for it, and needs one
 	--koji URL         where to ask for packages that no repository has any
 	                   more: the packages of a build system, or a folder laid
 	                   out as Koji's; empty asks nowhere (default: the spec's,

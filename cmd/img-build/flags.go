@@ -20,13 +20,13 @@ import (
 )
 
 type options struct {
-	output, locked    string
-	koji              *string
-	repos, keys       cli.Strings
-	insecure, offline bool
-	diskSize, space   size
-	timeout           time.Duration
-	network           bool
+	output              string
+	koji                *string
+	repos, keys, locked cli.Strings
+	insecure, offline   bool
+	diskSize, space     size
+	timeout             time.Duration
+	network             bool
 }
 
 func (o *options) define(fs *flag.FlagSet) {
@@ -34,7 +34,7 @@ func (o *options) define(fs *flag.FlagSet) {
 	fs.Var(&o.repos, "repo", "")
 	fs.Var(&o.keys, "key", "")
 	fs.BoolVar(&o.insecure, "insecure-no-signatures", false, "")
-	fs.StringVar(&o.locked, "locked", "", "")
+	fs.Var(&o.locked, "locked", "")
 	fs.Func("koji", "", o.setKoji)
 	fs.BoolVar(&o.offline, "offline", false, "")
 	fs.Var(&o.diskSize, "disk-size", "")
@@ -94,11 +94,25 @@ func (o *options) engine(env *cli.Env) (*build.Engine, error) {
 		}
 		e.SourceDate = date
 	}
-	if o.locked != "" {
-		var err error
-		if e.Lock, err = lock.Read(o.locked); err != nil {
+	var err error
+	e.Locks, err = readLocks(o.locked)
+	return e, err
+}
+
+// readLocks reads locks, of which each is for another image.
+func readLocks(files []string) ([]*lock.Lock, error) {
+	var all []*lock.Lock
+	of := map[lock.Image]string{}
+	for _, file := range files {
+		l, err := lock.Read(file)
+		if err != nil {
 			return nil, err
 		}
+		if before, ok := of[l.Image]; ok {
+			return nil, cli.Usagef("%s and %s are both locks of %s %s on %s", before, file, l.Image.Name, l.Image.Version, l.Image.Arch)
+		}
+		of[l.Image] = file
+		all = append(all, l)
 	}
-	return e, nil
+	return all, nil
 }

@@ -96,7 +96,7 @@ func drop(t *testing.T) *dropped {
 		t.Fatal(err)
 	}
 	b.Fetcher.Attempts, b.Fetcher.Backoff = 2, time.Millisecond
-	b.Lock = d.lock
+	b.Locks = []*lock.Lock{d.lock}
 	d.forget(t)
 	return d
 }

@@ -25,9 +25,6 @@ import (
 
 // openLocked makes these repositories in place of the kickstart's.
 func (j *job) openLocked(ctx context.Context, configured []repo.Repository) error {
-	if err := j.checkLock(); err != nil {
-		return err
-	}
 	j.origins = map[string]*repo.Snapshot{}
 	for _, r := range configured {
 		s, err := repo.Open(ctx, j.Fetcher, r)
@@ -36,7 +33,7 @@ func (j *job) openLocked(ctx context.Context, configured []repo.Repository) erro
 		}
 		j.origins[r.Name] = s
 	}
-	for _, r := range j.Lock.Repositories {
+	for _, r := range j.lock.Repositories {
 		origin := j.origins[r.Name]
 		if origin == nil {
 			return fmt.Errorf("the lock takes packages from a repository %q, which the kickstart does not name", r.Name)
@@ -50,20 +47,27 @@ func (j *job) openLocked(ctx context.Context, configured []repo.Repository) erro
 	return nil
 }
 
-// checkLock refuses a lock that is not this image's.
-func (j *job) checkLock() error {
+// chooseLock takes the lock that is this image's. If there are locks, one of them must be.
+func (j *job) chooseLock() error {
 	want := lock.Image{Name: j.m.Image.Name, Version: j.m.Image.Version, Arch: j.m.Image.Arch}
-	if j.Lock.Image != want {
-		return hint.Wrap(fmt.Errorf("the lock is for %s %s on %s", j.Lock.Image.Name, j.Lock.Image.Version, j.Lock.Image.Arch),
-			"choose one image with ks-render --release and --arch")
+	var others []string
+	for _, l := range j.Locks {
+		if l.Image == want {
+			j.lock = l
+			return nil
+		}
+		others = append(others, fmt.Sprintf("%s %s on %s", l.Image.Name, l.Image.Version, l.Image.Arch))
 	}
-	return nil
+	if others == nil {
+		return nil
+	}
+	return hint.Wrap(fmt.Errorf("the lock is for %s", strings.Join(others, ", and for ")), "choose images with ks-render --release and --arch, or give each its lock with --locked")
 }
 
 // recreate makes the repository that r was when the lock was written, as far as the lock needs it.
 func (j *job) recreate(ctx context.Context, r manifest.Repository, origin *repo.Snapshot) (*repo.Snapshot, error) {
 	var list []manifest.Package
-	for _, p := range j.Lock.Packages {
+	for _, p := range j.lock.Packages {
 		if p.Repository == r.Name {
 			list = append(list, p)
 		}
@@ -74,7 +78,7 @@ func (j *job) recreate(ctx context.Context, r manifest.Repository, origin *repo.
 	}
 	dir := filepath.Join(j.workspace.Dir, "repositories", r.Name)
 	var comps []byte
-	for _, c := range j.Lock.Comps {
+	for _, c := range j.lock.Comps {
 		if c.Repository == r.Name {
 			comps = c.Text()
 		}
@@ -142,7 +146,7 @@ func lost(err error) error {
 
 // location is where a package was within its repository.
 func (j *job) location(p manifest.Package) string {
-	for _, r := range j.Lock.Repositories {
+	for _, r := range j.lock.Repositories {
 		if base := strings.TrimSuffix(r.URL, "/") + "/"; r.Name == p.Repository && strings.HasPrefix(p.URL, base) {
 			return strings.TrimPrefix(p.URL, base)
 		}
@@ -152,7 +156,7 @@ func (j *job) location(p manifest.Package) string {
 
 // lockedTools returns the packages of the lock's buildroot.
 func (j *job) lockedTools(ctx context.Context) ([]*repo.Package, error) {
-	fetched, err := j.fetchLocked(ctx, j.Lock.Buildroot)
+	fetched, err := j.fetchLocked(ctx, j.lock.Buildroot)
 	if err != nil {
 		return nil, err
 	}
@@ -166,14 +170,14 @@ func (j *job) lockedTools(ctx context.Context) ([]*repo.Package, error) {
 // holdLock makes sure that what dnf installed is what the lock lists: it is
 // not where the kickstart has changed since.
 func (j *job) holdLock() error {
-	if j.Lock == nil {
+	if j.lock == nil {
 		return nil
 	}
 	installed := map[string]bool{}
 	for _, r := range j.installed {
 		installed[r.Checksum] = true
 	}
-	for _, p := range j.Lock.Packages {
+	for _, p := range j.lock.Packages {
 		if !installed[p.Checksum] {
 			return hint.Wrap(fmt.Errorf("the lock lists %s, which this kickstart does not install", p.NEVRA()),
 				"build without --locked to get a new lock")

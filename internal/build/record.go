@@ -76,12 +76,12 @@ func sortPackages(all []manifest.Package) {
 // known returns the packages of the transaction, by NEVRA.
 func (j *job) known() map[string]manifest.Package {
 	known := map[string]manifest.Package{}
-	if j.Lock != nil {
+	if j.lock != nil {
 		signers := map[string]string{}
 		for _, r := range j.installed {
 			signers[r.Checksum] = r.Signer
 		}
-		for _, p := range j.Lock.Packages {
+		for _, p := range j.lock.Packages {
 			p.Key = cmp.Or(p.Key, signers[p.Checksum]) // img-plan --update has not seen the package
 			known[p.NEVRA()] = p
 		}
@@ -115,7 +115,7 @@ func describe(p *repo.Package, url, signer string) manifest.Package {
 // record writes down what the image was built from and adds it to the manifest.
 func (j *job) record(ctx context.Context) error {
 	b := j.m.Build
-	used := j.Lock
+	used := j.lock
 	if used == nil {
 		var err error
 		if used, err = j.newLock(ctx); err != nil {

@@ -20,11 +20,14 @@ import (
 
 // openRepositories reads the metadata of every repository of the kickstart.
 func (j *job) openRepositories(ctx context.Context) error {
+	if err := j.chooseLock(); err != nil {
+		return err
+	}
 	configured, err := j.repositories(ctx)
 	if err != nil {
 		return err
 	}
-	if j.Lock != nil {
+	if j.lock != nil {
 		if err := j.openLocked(ctx, configured); err != nil {
 			return err
 		}

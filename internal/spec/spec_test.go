@@ -99,7 +99,7 @@ func TestManifest(t *testing.T) {
 		t.Errorf("image: %v", m.Image)
 	}
 	want := &manifest.Spec{
-		Path: "specs/cloud", UseCases: []string{"one", "two"}, Koji: new("https://koji.example.org/packages"), Formats: []string{"qcow2"},
+		Path: "specs/cloud", Lock: "specs/cloud/lock.43.aarch64.json", UseCases: []string{"one", "two"}, Koji: new("https://koji.example.org/packages"), Formats: []string{"qcow2"},
 		Keys: []manifest.Key{
 			{URL: "https://example.org/key", Fingerprint: fingerprint},
 			{URL: "specs/cloud/keys/43.asc", Fingerprint: fingerprint, Repositories: []string{"fedora"}},
@@ -116,6 +116,20 @@ func TestManifest(t *testing.T) {
 	}
 	if err := m.Write(new(strings.Builder)); err != nil {
 		t.Error(err)
+	}
+}
+
+// Each release has a lock of its own, where there are several.
+func TestLock(t *testing.T) {
+	one := Target{Spec: &Spec{File: "specs/a/image.yaml", Kickstart: "ks/a.ks", Releases: make([]Release, 1)}, Release: Release{Version: "43"}, Arch: "x86_64"}
+	several := one
+	several.Spec = &Spec{File: "specs/a/image.yaml", Kickstart: "ks/a.ks", Releases: make([]Release, 2)}
+	alone := one
+	alone.Spec = &Spec{Kickstart: "ks/a.ks", Releases: make([]Release, 1)}
+	for want, target := range map[string]Target{"specs/a/lock.x86_64.json": one, "specs/a/lock.43.x86_64.json": several, "ks/lock.x86_64.json": alone} {
+		if got := target.Lock(); got != want {
+			t.Errorf("the lock is %s, want %s", got, want)
+		}
 	}
 }
 
