@@ -28,7 +28,12 @@ Flags:
 	                   repository, besides the spec's; may be repeated
 	--insecure-no-signatures
 	                   do not check packages' signatures; the manifest says so
-	--locked FILE      build exactly what this lock lists
+	--locked FILE      build exactly what this lock lists; may be repeated: each
+	                   image takes the lock that is for it, and needs one
+	--koji URL         where to ask for packages that no repository has any
+	                   more: the packages of a build system, or a folder laid
+	                   out as Koji's; empty asks nowhere (default: the spec's,
+	                   or Fedora's own for repositories of Fedora's)
 	--offline          use only what the cache holds
 	--disk-size SIZE   the disk's size, such as 10GiB (default: what the
 	                   partitions need, and at least 5GiB if one may grow)
@@ -40,6 +45,16 @@ Flags:
 	--quiet            print warnings and errors only
 	--version          print the version
 	-h                 print this text
+
+Locks:
+
+A lock lists every package with its checksum. --locked takes each from the
+cache, from its repository, from where the lock says it was, or else from
+Koji, which keeps everything that Fedora ever built: by the name, version and
+release of its source package and the ids of the spec's keys, as
+data/signed/KEYID/ARCH/FILE. The lock's checksum decides whether it is the
+one, and the keys, as always, whether it is trusted. A kickstart that changed
+since its lock is refused where it does not install what the lock lists.
 
 Environment:
 

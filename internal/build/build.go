@@ -40,7 +40,8 @@ type Engine struct {
 	Replace    map[string]string // base URLs in place of those of the kickstart's repositories, by name
 	Keys       [][]byte          // OpenPGP keys that are trusted besides the spec's, and alone for repositories of Replace
 	Insecure   bool              // check no signatures
-	Lock       *lock.Lock        // build exactly this; nil builds the newest
+	Locks      []*lock.Lock      // build exactly the one of these that is for the image; none builds the newest
+	Koji       *string           // URL of an archive laid out as Koji's, for packages that no repository has any more; empty: none; nil: the spec's, or Fedora's
 	DiskSize   int64             // bytes; 0 leaves it to the kickstart
 	SourceDate int64             // SOURCE_DATE_EPOCH; 0 takes it from the lock or the repositories
 	Scripts    manifest.Scripts  // limits that take the place of the spec's, where not zero
@@ -51,7 +52,8 @@ type job struct {
 	*Engine
 	m      *manifest.Manifest
 	ks     *kickstart.Kickstart
-	folder string // becomes the image's folder when everything is done
+	lock   *lock.Lock // that is built; nil builds the newest
+	folder string     // becomes the image's folder when everything is done
 	log    io.Writer
 
 	scripts   manifest.Scripts

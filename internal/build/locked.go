@@ -15,6 +15,7 @@ import (
 	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/repo"
 	"github.com/respin-project/respin/internal/rpm"
+	"golang.org/x/sys/unix"
 )
 
 // A locked build asks no repository what it has. It makes repositories of its
@@ -24,9 +25,6 @@ import (
 
 // openLocked makes these repositories in place of the kickstart's.
 func (j *job) openLocked(ctx context.Context, configured []repo.Repository) error {
-	if err := j.checkLock(); err != nil {
-		return err
-	}
 	j.origins = map[string]*repo.Snapshot{}
 	for _, r := range configured {
 		s, err := repo.Open(ctx, j.Fetcher, r)
@@ -35,7 +33,7 @@ func (j *job) openLocked(ctx context.Context, configured []repo.Repository) erro
 		}
 		j.origins[r.Name] = s
 	}
-	for _, r := range j.Lock.Repositories {
+	for _, r := range j.lock.Repositories {
 		origin := j.origins[r.Name]
 		if origin == nil {
 			return fmt.Errorf("the lock takes packages from a repository %q, which the kickstart does not name", r.Name)
@@ -49,20 +47,27 @@ func (j *job) openLocked(ctx context.Context, configured []repo.Repository) erro
 	return nil
 }
 
-// checkLock refuses a lock that is not this image's.
-func (j *job) checkLock() error {
+// chooseLock takes the lock that is this image's. If there are locks, one of them must be.
+func (j *job) chooseLock() error {
 	want := lock.Image{Name: j.m.Image.Name, Version: j.m.Image.Version, Arch: j.m.Image.Arch}
-	if j.Lock.Image != want {
-		return hint.Wrap(fmt.Errorf("the lock is for %s %s on %s", j.Lock.Image.Name, j.Lock.Image.Version, j.Lock.Image.Arch),
-			"choose one image with ks-render --release and --arch")
+	var others []string
+	for _, l := range j.Locks {
+		if l.Image == want {
+			j.lock = l
+			return nil
+		}
+		others = append(others, fmt.Sprintf("%s %s on %s", l.Image.Name, l.Image.Version, l.Image.Arch))
 	}
-	return nil
+	if others == nil {
+		return nil
+	}
+	return hint.Wrap(fmt.Errorf("the lock is for %s", strings.Join(others, ", and for ")), "choose images with ks-render --release and --arch, or give each its lock with --locked")
 }
 
 // recreate makes the repository that r was when the lock was written, as far as the lock needs it.
 func (j *job) recreate(ctx context.Context, r manifest.Repository, origin *repo.Snapshot) (*repo.Snapshot, error) {
 	var list []manifest.Package
-	for _, p := range j.Lock.Packages {
+	for _, p := range j.lock.Packages {
 		if p.Repository == r.Name {
 			list = append(list, p)
 		}
@@ -73,7 +78,7 @@ func (j *job) recreate(ctx context.Context, r manifest.Repository, origin *repo.
 	}
 	dir := filepath.Join(j.workspace.Dir, "repositories", r.Name)
 	var comps []byte
-	for _, c := range j.Lock.Comps {
+	for _, c := range j.lock.Comps {
 		if c.Repository == r.Name {
 			comps = c.Text()
 		}
@@ -116,17 +121,32 @@ func (j *job) fetchLocked(ctx context.Context, list []manifest.Package) ([]repo.
 	}
 	fetched, err := repo.Fetch(ctx, j.Fetcher, packages)
 	if err != nil {
-		err = fmt.Errorf("fetching what the lock lists: %w", err)
+		return nil, lost(err)
 	}
-	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, cache.ErrBadDigest) {
-		err = hint.Wrap(err, "if the repository has dropped it, build without --locked, or with a --repo that keeps old packages")
+	return fetched, nil
+}
+
+// lost says of a package of the lock which file it is, and where it was looked for.
+func lost(err error) error {
+	e, ok := errors.AsType[*fetch.FileError](err)
+	if !ok || errors.Is(err, unix.ENOSPC) {
+		return fmt.Errorf("fetching what the lock lists: %w", err)
 	}
-	return fetched, err
+	named := fmt.Errorf("fetching what the lock lists: fetching %s (%s): %w", e.File.Name, e.File.Digest, e.Err)
+	if errors.Is(err, fetch.ErrOffline) {
+		return hint.Wrap(named, "build once without --offline, with the same cache")
+	}
+	var places []string
+	for _, url := range e.File.URLs {
+		places = append(places, fetch.Redact(url))
+	}
+	named = hint.Wrap(named, "it was looked for at %s", strings.Join(places, ", "))
+	return hint.Wrap(named, "if it has been dropped there, build without --locked, or give a place that keeps old packages with --koji or --repo")
 }
 
 // location is where a package was within its repository.
 func (j *job) location(p manifest.Package) string {
-	for _, r := range j.Lock.Repositories {
+	for _, r := range j.lock.Repositories {
 		if base := strings.TrimSuffix(r.URL, "/") + "/"; r.Name == p.Repository && strings.HasPrefix(p.URL, base) {
 			return strings.TrimPrefix(p.URL, base)
 		}
@@ -136,7 +156,7 @@ func (j *job) location(p manifest.Package) string {
 
 // lockedTools returns the packages of the lock's buildroot.
 func (j *job) lockedTools(ctx context.Context) ([]*repo.Package, error) {
-	fetched, err := j.fetchLocked(ctx, j.Lock.Buildroot)
+	fetched, err := j.fetchLocked(ctx, j.lock.Buildroot)
 	if err != nil {
 		return nil, err
 	}
@@ -150,14 +170,14 @@ func (j *job) lockedTools(ctx context.Context) ([]*repo.Package, error) {
 // holdLock makes sure that what dnf installed is what the lock lists: it is
 // not where the kickstart has changed since.
 func (j *job) holdLock() error {
-	if j.Lock == nil {
+	if j.lock == nil {
 		return nil
 	}
 	installed := map[string]bool{}
 	for _, r := range j.installed {
 		installed[r.Checksum] = true
 	}
-	for _, p := range j.Lock.Packages {
+	for _, p := range j.lock.Packages {
 		if !installed[p.Checksum] {
 			return hint.Wrap(fmt.Errorf("the lock lists %s, which this kickstart does not install", p.NEVRA()),
 				"build without --locked to get a new lock")

@@ -53,7 +53,7 @@ func TestLocked(t *testing.T) {
 	if newer := b.mustBuild(t, text); read(t, newer.Path(newer.Artifact("raw").Path)) == want {
 		t.Error("the newer version makes no difference")
 	}
-	b.Lock = held
+	b.Locks = []*lock.Lock{held}
 	again := b.mustBuild(t, text)
 	if read(t, again.Path(again.Artifact("raw").Path)) != want {
 		t.Error("from the cache, the disk is another one")
@@ -70,7 +70,7 @@ func TestLocked(t *testing.T) {
 	if err := os.Remove(filepath.Join(sharedCache, "blobs/sha256", digest.Hex[:2], digest.Hex)); err != nil {
 		t.Fatal(err)
 	}
-	b.fails(t, text, "fetching what the lock lists: fetching thing-1.0-1.noarch: ", "hint: if the repository has dropped it, build without --locked")
+	b.fails(t, text, "fetching what the lock lists: fetching thing-1.0-1.noarch ("+digest.String()+"): ", "hint: if it has been dropped there, build without --locked")
 
 	// It is there once more, under another name than the metadata's.
 	if err := os.WriteFile(filepath.Join(dir, "Packages/0.rpm"), old, 0o644); err != nil {
@@ -87,10 +87,15 @@ func TestLockDoesNotFit(t *testing.T) {
 	b := newBench(t)
 	dir := b.extra(t, signer, thing("1.0"))
 	text := tinyDisk + "repo --name=more --baseurl=" + dir + "\n%packages --excludedocs\n@core\nthing\n%end\n"
-	b.Lock = lockOf(t, b.mustBuild(t, text))
+	held := lockOf(t, b.mustBuild(t, text))
+	b.Locks = []*lock.Lock{held}
 	b.fails(t, tinyDisk+"repo --name=more --baseurl="+dir+"\n"+tinyPackages, "the lock lists thing-1.0-1.noarch, which this kickstart does not install", "hint: build without --locked to get a new lock")
 	b.fails(t, tinyDisk+tinyPackages, `the lock takes packages from a repository "more", which the kickstart does not name`)
 	b.fails(t, tinyDisk+"repo --name=more --baseurl="+dir+"\n%packages --excludedocs\n@core\nthing\nparted\n%end\n", `no repository has a package "parted"`, "hint: a locked build has only what the lock lists")
-	b.Lock.Image.Arch = "aarch64"
-	b.fails(t, text, "the lock is for tiny 43 on aarch64", "hint: choose one image with ks-render --release and --arch")
+	other := *held
+	other.Image.Version = "44"
+	b.Locks = []*lock.Lock{&other, held}
+	b.mustBuild(t, text)
+	held.Image.Arch = "aarch64"
+	b.fails(t, text, "the lock is for tiny 44 on x86_64, and for tiny 43 on aarch64", "hint: choose images with ks-render --release and --arch, or give each its lock with --locked")
 }

@@ -74,8 +74,8 @@ func (j *job) treeKey(q install.Request) (string, error) {
 			parts = append(parts, s.Keys.Digest())
 		}
 	}
-	if j.Lock != nil {
-		digest, err := j.Lock.Digest()
+	if j.lock != nil {
+		digest, err := j.lock.Digest()
 		if err != nil {
 			return "", err
 		}
@@ -242,7 +242,7 @@ func (j *job) at(name string, err error) error {
 		place = j.ks.Packages.Place
 	}
 	err = &kickstart.Diagnostic{At: place, Message: err.Error()}
-	if j.Lock != nil {
+	if j.lock != nil {
 		return hint.Wrap(err, "a locked build has only what the lock lists: build without --locked to get a new one")
 	}
 	return err

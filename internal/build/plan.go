@@ -57,8 +57,8 @@ func checkPackages(ks *kickstart.Kickstart) error {
 // decideDate fixes the time of everything in the image, and with it all identifiers.
 func (j *job) decideDate() {
 	j.date = j.SourceDate
-	if j.date == 0 && j.Lock != nil {
-		j.date = j.Lock.SourceDate
+	if j.date == 0 && j.lock != nil {
+		j.date = j.lock.SourceDate
 	}
 	if j.date == 0 {
 		for _, s := range j.snapshots {
@@ -130,7 +130,7 @@ func (j *job) makeBuildroot(ctx context.Context) error {
 	task := j.Report.Task("buildroot", 0, 0)
 	defer task.Drop()
 	var err error
-	if j.Lock != nil {
+	if j.lock != nil {
 		var packages []*repo.Package
 		if packages, err = j.lockedTools(ctx); err == nil {
 			j.buildroot, err = buildroot.Of(ctx, j.Fetcher, packages, j.Report)

@@ -76,12 +76,12 @@ func sortPackages(all []manifest.Package) {
 // known returns the packages of the transaction, by NEVRA.
 func (j *job) known() map[string]manifest.Package {
 	known := map[string]manifest.Package{}
-	if j.Lock != nil {
+	if j.lock != nil {
 		signers := map[string]string{}
 		for _, r := range j.installed {
 			signers[r.Checksum] = r.Signer
 		}
-		for _, p := range j.Lock.Packages {
+		for _, p := range j.lock.Packages {
 			p.Key = cmp.Or(p.Key, signers[p.Checksum]) // img-plan --update has not seen the package
 			known[p.NEVRA()] = p
 		}
@@ -116,8 +116,8 @@ func describe(p *repo.Package, url, signer string) manifest.Package {
 func (j *job) record(ctx context.Context) error {
 	b := j.m.Build
 	var used *lock.Lock
-	if j.Lock != nil {
-		used = new(*j.Lock)
+	if j.lock != nil {
+		used = new(*j.lock)
 	} else {
 		var err error
 		if used, err = j.newLock(ctx); err != nil {

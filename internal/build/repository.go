@@ -20,11 +20,14 @@ import (
 
 // openRepositories reads the metadata of every repository of the kickstart.
 func (j *job) openRepositories(ctx context.Context) error {
+	if err := j.chooseLock(); err != nil {
+		return err
+	}
 	configured, err := j.repositories(ctx)
 	if err != nil {
 		return err
 	}
-	if j.Lock != nil {
+	if j.lock != nil {
 		if err := j.openLocked(ctx, configured); err != nil {
 			return err
 		}
@@ -58,13 +61,20 @@ func (j *job) openRepositories(ctx context.Context) error {
 }
 
 // repositories are those that the url and repo commands name, with what
-// --repo puts in their place.
+// --repo puts in their place and the archive that has what they no longer have.
 func (j *job) repositories(ctx context.Context) ([]repo.Repository, error) {
 	named, err := origin.Of(j.ks, j.Replace)
 	if err != nil {
 		return nil, err
 	}
+	koji := j.Koji
+	if koji == nil && j.m.Spec != nil {
+		koji = j.m.Spec.Koji
+	}
 	for i := range named {
+		if koji != nil {
+			named[i].Fallbacks = slices.DeleteFunc([]string{*koji}, func(url string) bool { return url == "" })
+		}
 		if named[i].Keys, err = j.keys(ctx, named[i].Name); err != nil {
 			return nil, err
 		}

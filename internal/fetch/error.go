@@ -22,6 +22,16 @@ var (
 	ErrStalled = errors.New("no bytes arrived")
 )
 
+// A FileError says which file could not be had.
+type FileError struct {
+	File File
+	Err  error // what went wrong at each URL
+}
+
+func (e *FileError) Error() string { return "fetching " + e.File.name() + ": " + e.Err.Error() }
+
+func (e *FileError) Unwrap() error { return e.Err }
+
 // advise adds what can be done about an error.
 func advise(err error) error {
 	switch {

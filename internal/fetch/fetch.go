@@ -11,7 +11,6 @@ package fetch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"path"
@@ -96,7 +95,7 @@ func orDuration(v, usual time.Duration) time.Duration {
 // File downloads one file and returns its path in the cache, where it stays
 // until the cache is closed. Nothing is downloaded if the cache has it.
 //
-// The error names the file and what went wrong at each URL. errors.Is finds
+// The error, a *FileError, names the file and what went wrong at each URL. errors.Is finds
 // ErrOffline, ErrNotFound (every URL says that it has no such file), ErrStalled
 // and cache.ErrBadDigest in it.
 func (f *Fetcher) File(ctx context.Context, file File) (path string, err error) {
@@ -109,7 +108,7 @@ func (f *Fetcher) file(ctx context.Context, file File, task *report.Task) (strin
 		return f.download(ctx, file, p, task)
 	})
 	if err != nil {
-		return "", advise(fmt.Errorf("fetching %s: %w", file.name(), err))
+		return "", advise(&FileError{file, err})
 	}
 	return path, nil
 }

@@ -85,8 +85,11 @@ func (t *retrier) once(request *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("the answer is longer than %d MiB", mostAnswer>>20)
 	}
 	response.Body = io.NopCloser(bytes.NewReader(body))
-	if response.StatusCode < 300 {
-		response.Header.Del("X-RateLimit-Remaining") // the library would refuse the next request by itself
+	if !limited(response) {
+		// The library would remember what is left, which it takes for nothing
+		// where that is not said, and refuse the next request by itself.
+		response.Header.Del("X-RateLimit-Remaining")
+		response.Header.Del("X-RateLimit-Reset")
 	}
 	return response, nil
 }

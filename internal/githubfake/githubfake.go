@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -93,6 +94,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, handle func(*req
 	if r.Header.Get("Authorization") == "Bearer "+s.token {
 		status, value = handle(&request{r, "http://" + r.Host + "/repos/" + s.owner + "/" + s.name})
 	}
+	w.Header().Set("X-RateLimit-Limit", "1000")
+	w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(max(1000-len(s.requests), 0)))
+	w.Header().Set("X-RateLimit-Reset", strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10))
 	if value == nil {
 		w.WriteHeader(status)
 		return

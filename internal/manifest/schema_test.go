@@ -116,7 +116,7 @@ func TestSchemaValidates(t *testing.T) {
 	m := &Manifest{
 		Folder: "out/a",
 		Image:  Image{Name: "a", Version: "43", Release: "1", Arch: "x86_64"},
-		Spec: &Spec{Path: "specs/a", Keys: []Key{{URL: "https://example.org/key", Fingerprint: strings.Repeat("0a", 20)}},
+		Spec: &Spec{Path: "specs/a", Koji: new(""), Keys: []Key{{URL: "https://example.org/key", Fingerprint: strings.Repeat("0a", 20)}},
 			Smoke:   Smoke{Firmware: []string{"bios"}, Tests: []SmokeTest{{Name: "n", Command: "true", Timeout: Duration(90 * time.Second), Severity: "warning"}}},
 			Scripts: Scripts{Timeout: Duration(time.Hour)}, Publish: map[string]any{"oci": "x"}},
 		Kickstart: &Kickstart{Path: "a.ks", Syntax: "F43", Text: "text\n", Digest: digest, Sources: []Source{{"a.ks", digest}}, Origins: []Origin{{1, "a.ks", 1}}},

@@ -8,9 +8,11 @@ import (
 // Spec is what an image's spec says beyond its kickstart, resolved for this
 // release and architecture. Package spec reads it from image.yaml.
 type Spec struct {
-	Path     string           `json:"path"` // the spec's folder, relative to the working folder
+	Path     string           `json:"path"`           // the spec's folder, relative to the working folder
+	Lock     string           `json:"lock,omitempty"` // where the image's lock is, or belongs, relative to the working folder
 	UseCases []string         `json:"use_cases,omitempty"`
 	Keys     []Key            `json:"keys,omitempty"`    // that the repositories' packages must be signed with
+	Koji     *string          `json:"koji,omitempty"`    // URL of the packages of the build system that keeps what repositories drop; empty: none; nil: Fedora's, for what comes from Fedora
 	Formats  []string         `json:"formats,omitempty"` // what img-convert makes when not told otherwise
 	Budget   map[string]int64 `json:"budget,omitempty"`  // most bytes, by artifact format or "installed"
 	Scripts  Scripts          `json:"scripts,omitzero"`

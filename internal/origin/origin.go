@@ -5,6 +5,7 @@ package origin
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -18,14 +19,15 @@ const Main = "url"
 
 // Of returns the repositories of a kickstart, each once, in its order; those
 // that replace names have their URL from there. They have no keys: who fetches
-// packages adds them.
+// packages adds them. Those that the kickstart takes from Fedora have Fedora's
+// archive as their fall-back, wherever their URL is from.
 func Of(ks *kickstart.Kickstart, replace map[string]string) ([]repo.Repository, error) {
 	all := unify(named(ks))
 	replaced := map[string]bool{}
 	for i := range all {
 		r := &all[i]
-		if url, ok := replace[r.Name]; ok {
-			r.BaseURLs, r.Mirrorlist, r.Metalink, r.Fallbacks = []string{url}, "", "", nil
+		if base, ok := replace[r.Name]; ok {
+			r.BaseURLs, r.Mirrorlist, r.Metalink = []string{base}, "", ""
 			replaced[r.Name] = true
 		}
 		if len(r.BaseURLs) == 0 && r.Mirrorlist == "" && r.Metalink == "" {
@@ -68,16 +70,22 @@ func named(ks *kickstart.Kickstart) []repo.Repository {
 			r.Name = c.Value("--name")
 		}
 		for _, option := range []string{"--baseurl", "--url"} {
-			if url := c.Value(option); url != "" {
-				r.BaseURLs = []string{url}
+			if base := c.Value(option); base != "" {
+				r.BaseURLs = []string{base}
 			}
 		}
-		if strings.Contains(r.Metalink+r.Mirrorlist, "//mirrors.fedoraproject.org/") {
+		if slices.ContainsFunc(append(r.BaseURLs, r.Metalink, r.Mirrorlist), fedora) {
 			r.Fallbacks = []string{repo.FedoraArchive}
 		}
 		all = append(all, r)
 	}
 	return all
+}
+
+// fedora reports whether a URL is one of Fedora's own servers.
+func fedora(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && strings.HasSuffix("."+strings.ToLower(u.Hostname()), ".fedoraproject.org")
 }
 
 // unify drops repositories that are the same as one before: Fedora's

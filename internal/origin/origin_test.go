@@ -35,12 +35,26 @@ func TestOf(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	want[0] = repo.Repository{Name: "fedora", BaseURLs: []string{"/mnt"}}
+	want[0] = repo.Repository{Name: "fedora", BaseURLs: []string{"/mnt"}, Fallbacks: []string{repo.FedoraArchive}}
 	if got, err = Of(ks, map[string]string{"fedora": "/mnt"}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Only what is on a server of Fedora's is Fedora's.
+func TestFedora(t *testing.T) {
+	for address, want := range map[string]bool{
+		"https://dl.fedoraproject.org/pub/fedora/linux/releases/43/Everything/x86_64/os/": true, "https://FedoraProject.org/x": true,
+		"https://mirrors.fedoraproject.org:443/mirrorlist?repo=updates-released-f43": true,
+		"https://fedoraproject.org.example/x":                                        false, "https://notfedoraproject.org/": false, "https://mirror.example/dl.fedoraproject.org/": false,
+		"/srv/fedoraproject.org": false, "": false, "https://%zz.fedoraproject.org/": false,
+	} {
+		if got := fedora(address); got != want {
+			t.Errorf("%q is Fedora's: %v", address, got)
+		}
 	}
 }
 

@@ -163,18 +163,8 @@ func (i *image) released(ctx context.Context) (int64, error) {
 // spec has several releases, each has a lock of its own; one that is called
 // as if there were only one release is taken as well if it is for this one.
 func lockPaths(t spec.Target) []string {
-	folder := filepath.Dir(t.Spec.Kickstart)
-	if t.Spec.File != "" {
-		folder = filepath.Dir(t.Spec.File)
-	}
-	paths := []string{
-		filepath.Join(folder, "lock."+t.Arch+".json"),
-		filepath.Join(folder, "lock."+t.Release.Version+"."+t.Arch+".json"),
-	}
-	if len(t.Releases) > 1 {
-		slices.Reverse(paths)
-	}
-	return paths
+	own := t.Lock()
+	return slices.Compact([]string{own, filepath.Join(filepath.Dir(own), "lock."+t.Arch+".json"), filepath.Join(filepath.Dir(own), "lock."+t.Release.Version+"."+t.Arch+".json")})
 }
 
 // findLock returns a target's lock, nil if it has none, and its path.

@@ -41,7 +41,7 @@ func (b *Batch) Branch() string { return branchPrefix + b.Name }
 
 // NewImage takes an image from its manifest and the lock among its files.
 // specs is the folder of the specs in the repository, below which the lock's
-// path must lie: what a plan says, or else beside the image's spec, or else
+// path must lie: what a plan says, or else the image's spec, or else
 // SPECS/NAME/lock.ARCH.json.
 func NewImage(m *manifest.Manifest, specs string) (*Image, error) {
 	if m.Build == nil {
@@ -85,7 +85,9 @@ func lockPath(m *manifest.Manifest, specs string) (string, error) {
 	switch {
 	case m.Plan != nil && m.Plan.Lock != "":
 		at = m.Plan.Lock
-	case m.Spec != nil && m.Spec.Path != "":
+	case m.Spec != nil && m.Spec.Lock != "":
+		at = m.Spec.Lock
+	case m.Spec != nil && m.Spec.Path != "": // of an older version
 		at = m.Spec.Path + "/lock." + m.Image.Arch + ".json"
 	}
 	if !strings.HasPrefix(at, specs+"/") || CheckPath(at) != nil || !lockName.MatchString(path.Base(at)) {
@@ -134,7 +136,7 @@ func NewBatch(name string, images []*Image) (*Batch, error) {
 	b := &Batch{name, slices.SortedFunc(slices.Values(images), func(x, y *Image) int { return strings.Compare(x.Path, y.Path) })}
 	for n, i := range b.Images[1:] {
 		if before := b.Images[n]; before.Path == i.Path {
-			return nil, hint.Wrap(fmt.Errorf("%s and %s have the same lock, %s", before.Image.ID(), i.Image.ID(), i.Path), "release one version of an image at a time, or give each its own spec")
+			return nil, hint.Wrap(fmt.Errorf("%s and %s have the same lock, %s", before.Image.ID(), i.Image.ID(), i.Path), "each image has a lock of its own: propose each once, and let ks-render or img-plan of this version write their manifests")
 		}
 	}
 	return b, nil

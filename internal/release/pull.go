@@ -151,8 +151,11 @@ func unlabel(ctx context.Context, r *githubapi.Repository, pull *github.PullRequ
 	}
 	// The library would leave the space as it is.
 	_, err := r.Issues.RemoveLabelForIssue(ctx, r.Owner, r.Name, pull.GetNumber(), url.PathEscape(name))
-	if githubapi.Is(err, http.StatusNotFound) { // it is gone
-		return nil
+	if githubapi.Is(err, http.StatusNotFound) { // the label is gone, or the token may not see it
+		now, _, lookErr := r.PullRequests.Get(ctx, r.Owner, r.Name, pull.GetNumber())
+		if lookErr == nil && !labelled(now, name) {
+			return nil
+		}
 	}
 	return r.Explain(fmt.Sprintf("taking the label %q from the pull request #%d", name, pull.GetNumber()), err)
 }

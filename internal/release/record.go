@@ -91,6 +91,14 @@ func ParseRecord(text []byte) (*Record, error) {
 	if r.Schema != RecordSchema {
 		return nil, fmt.Errorf("schema is %q, this version reads %q", r.Schema, RecordSchema)
 	}
+	for _, i := range r.Images {
+		total := int64(0)
+		for _, a := range i.Artifacts {
+			if total += a.Size; a.Size < 0 || total < 0 {
+				return nil, fmt.Errorf("%s: %q has %d bytes, which cannot be", i.Image.ID(), a.Path, a.Size)
+			}
+		}
+	}
 	return r, nil
 }
 

@@ -2,7 +2,9 @@ package release
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -181,6 +183,46 @@ func TestLife(t *testing.T) {
 	w.Push("main", map[string]string{newer.Path: "{}"})
 	if r := w.must(t, Created, newer, minimal); r.Number != 2 { // what was closed by us was not declined
 		t.Errorf("the pull request is #%d", r.Number)
+	}
+}
+
+// Releases of one spec have a lock each, whether they were planned or only
+// rendered, and what an older version rendered is where it was.
+func TestReleases(t *testing.T) {
+	version := func(v string, change func(*manifest.Manifest)) *Image {
+		i := image(t, "cloud", packages("bash", v), nil)
+		m := i.Manifest
+		m.Image.Version, i.Lock.Image.Version = v, v
+		if err := i.Lock.Write(m.Path("lock.x86_64.json")); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if m.Build.Lock, err = i.Lock.Digest(); err != nil {
+			t.Fatal(err)
+		}
+		change(m)
+		if i, err = NewImage(m, "specs"); err != nil {
+			t.Fatal(err)
+		}
+		return i
+	}
+	planned := version("43", func(m *manifest.Manifest) {
+		m.Spec.Lock = "specs/cloud/lock.43.x86_64.json"
+		m.Plan = &manifest.Plan{Lock: "specs/cloud/lock.x86_64.json"} // which was there before there was another release
+	})
+	rendered := version("44", func(m *manifest.Manifest) { m.Spec.Lock = "specs/cloud/lock.44.x86_64.json" })
+	older := version("45", func(*manifest.Manifest) {})
+	w := newWorld(t, nil)
+	w.must(t, Created, planned, rendered)
+	files := w.Files("respin/cloud")
+	if files["specs/cloud/lock.x86_64.json"] != string(planned.Text) || files["specs/cloud/lock.44.x86_64.json"] != string(rendered.Text) {
+		t.Errorf("the branch has %q", slices.Collect(maps.Keys(files)))
+	}
+	if older.Path != "specs/cloud/lock.x86_64.json" {
+		t.Errorf("the lock is %s", older.Path)
+	}
+	if _, err := NewBatch("", []*Image{planned, older}); err == nil || !strings.Contains(err.Error(), "have the same lock, specs/cloud/lock.x86_64.json") {
+		t.Errorf("one lock for two images: %v", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/fetch"
@@ -107,10 +108,10 @@ const FedoraArchive = "https://kojipkgs.fedoraproject.org/packages/"
 // was built, which is another file, not signed.
 func (p *Package) archived(archive string) []string {
 	source, err := rpm.ParseNEVRA(p.Source)
-	if err != nil {
+	file := p.FileName()
+	if err != nil || slices.ContainsFunc([]string{source.Name, source.Version, source.Release, p.Arch, file}, leaves) {
 		return nil
 	}
-	file := p.FileName()
 	folder := path.Join(source.Name, source.Version, source.Release)
 	var all []string
 	if p.Snapshot.Keys != nil {
@@ -119,6 +120,11 @@ func (p *Package) archived(archive string) []string {
 		}
 	}
 	return append(all, join(archive, path.Join(folder, p.Arch, file)))
+}
+
+// leaves reports whether a part of a path leads elsewhere. What a lock says of a package may be anybody's.
+func leaves(part string) bool {
+	return part == "" || part == "." || part == ".." || strings.Contains(part, "/")
 }
 
 // verifyVersion is to be counted up when verify learns to refuse more.

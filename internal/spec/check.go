@@ -3,6 +3,7 @@ package spec
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,7 +24,7 @@ func (r *reading) spec(d *document) *Spec {
 	s := &Spec{
 		Name: d.Name, Summary: d.Summary, File: r.path, ImageRelease: cmp.Or(string(d.ImageRelease), defaultImageRelease), Vars: d.Vars,
 		said: &manifest.Spec{
-			Path: r.folder, UseCases: d.UseCases, Formats: d.Formats, Publish: d.Publish,
+			Path: r.folder, UseCases: d.UseCases, Koji: r.koji(d.Koji), Formats: d.Formats, Publish: d.Publish,
 			Budget: r.budget(d.Budget), Scripts: r.scripts(d.Scripts), Smoke: r.smoke(d.Smoke),
 		},
 	}
@@ -107,6 +108,17 @@ func (r *reading) keys(at string, documents []keyDocument) []manifest.Key {
 		keys = append(keys, key)
 	}
 	return keys
+}
+
+// koji checks the address of a build system. Nothing but the network is asked: a spec may be anybody's.
+func (r *reading) koji(address *string) *string {
+	if address == nil || *address == "" {
+		return address
+	}
+	if u, err := url.Parse(*address); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		r.fail("$.koji", "%q is no URL: write it like https://kojipkgs.fedoraproject.org/packages/, or \"\" for none", *address)
+	}
+	return address
 }
 
 func (r *reading) budget(d map[string]string) map[string]int64 {

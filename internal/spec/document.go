@@ -16,6 +16,7 @@ type document struct {
 	Arches       []string          `yaml:"arches"`
 	Vars         map[string]any    `yaml:"vars"`
 	Keys         []keyDocument     `yaml:"keys"`
+	Koji         *string           `yaml:"koji"`
 	Formats      []string          `yaml:"formats"`
 	Budget       map[string]string `yaml:"budget"`
 	Scripts      scriptsDocument   `yaml:"scripts"`

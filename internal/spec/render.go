@@ -70,7 +70,7 @@ func (t Target) Manifest(k *kickstart.Kickstart, set Settings) *manifest.Manifes
 	m := &manifest.Manifest{Image: t.image(release), Kickstart: k.Manifest()}
 	if t.said != nil {
 		said := *t.said
-		said.Keys = t.Release.keys
+		said.Keys, said.Lock = t.Release.keys, t.Lock()
 		m.Spec = &said
 	}
 	return m

@@ -54,6 +54,21 @@ type Target struct {
 // ID is the image's name among files and in messages.
 func (t Target) ID() string { return t.image(t.ImageRelease).ID() }
 
+// Lock is the path of the image's lock: lock.ARCH.json beside the spec, or
+// beside the kickstart if there is none, and lock.VERSION.ARCH.json where the
+// spec has several releases.
+func (t Target) Lock() string {
+	folder := filepath.Dir(t.Kickstart)
+	if t.File != "" {
+		folder = filepath.Dir(t.File)
+	}
+	name := "lock." + t.Arch + ".json"
+	if len(t.Releases) > 1 {
+		name = "lock." + t.Release.Version + "." + t.Arch + ".json"
+	}
+	return filepath.Join(folder, name)
+}
+
 func (t Target) image(release string) manifest.Image {
 	return manifest.Image{Name: t.Name, Version: t.Release.Version, Release: release, Arch: t.Arch, Summary: t.Summary}
 }

@@ -42,6 +42,7 @@ releases:
 arches: [x86_64, aarch64]
 vars: {mirror: m, count: 1}
 keys: [{url: "https://example.org/key", fingerprint: C6E7 F081 CF80 E131 4667  6E88 829B 6066 3164 5531}]
+koji: https://koji.example.org/packages
 formats: [qcow2]
 budget: {qcow2: 400MiB, installed: 1.5GB}
 scripts: {network: true, space: 2 GiB, timeout: 5m}
@@ -98,7 +99,7 @@ func TestManifest(t *testing.T) {
 		t.Errorf("image: %v", m.Image)
 	}
 	want := &manifest.Spec{
-		Path: "specs/cloud", UseCases: []string{"one", "two"}, Formats: []string{"qcow2"},
+		Path: "specs/cloud", Lock: "specs/cloud/lock.43.aarch64.json", UseCases: []string{"one", "two"}, Koji: new("https://koji.example.org/packages"), Formats: []string{"qcow2"},
 		Keys: []manifest.Key{
 			{URL: "https://example.org/key", Fingerprint: fingerprint},
 			{URL: "specs/cloud/keys/43.asc", Fingerprint: fingerprint, Repositories: []string{"fedora"}},
@@ -115,6 +116,20 @@ func TestManifest(t *testing.T) {
 	}
 	if err := m.Write(new(strings.Builder)); err != nil {
 		t.Error(err)
+	}
+}
+
+// Each release has a lock of its own, where there are several.
+func TestLock(t *testing.T) {
+	one := Target{Spec: &Spec{File: "specs/a/image.yaml", Kickstart: "ks/a.ks", Releases: make([]Release, 1)}, Release: Release{Version: "43"}, Arch: "x86_64"}
+	several := one
+	several.Spec = &Spec{File: "specs/a/image.yaml", Kickstart: "ks/a.ks", Releases: make([]Release, 2)}
+	alone := one
+	alone.Spec = &Spec{Kickstart: "ks/a.ks", Releases: make([]Release, 1)}
+	for want, target := range map[string]Target{"specs/a/lock.x86_64.json": one, "specs/a/lock.43.x86_64.json": several, "ks/lock.x86_64.json": alone} {
+		if got := target.Lock(); got != want {
+			t.Errorf("the lock is %s, want %s", got, want)
+		}
 	}
 }
 
@@ -137,6 +152,7 @@ func TestSpecErrors(t *testing.T) {
 		{good + "keys:\n- {url: x, file: y, fingerprint: abc}\n", "a/image.yaml:6:3: a key needs one of url and file\n" +
 			"a/image.yaml:6:34: a key needs its whole fingerprint, 40 hexadecimal digits, or 64 for version 6 keys"},
 		{good + "budget: {qcow2: 4 MB, raw: lots}\n", `a/image.yaml:5:28: "lots" is no size: write it like 400MiB or 1.5GB`},
+		{good + "koji: /srv/packages\n", `a/image.yaml:5:7: "/srv/packages" is no URL: write it like https://kojipkgs.fedoraproject.org/packages/, or "" for none`},
 		{good + "scripts: {timeout: 5}\n", `a/image.yaml:5:20: "5" is no duration: write it like 90s or 5m`},
 		{good + "vars:\n  release: 1\n  a-b: 2\n", "a/image.yaml:6:10: a variable cannot be called \"a-b\": letters, digits and _ only\n" +
 			"a/image.yaml:6:12: the variable release is given already and cannot be set"},
