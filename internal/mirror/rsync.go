@@ -129,8 +129,10 @@ func (d *remote) Read(ctx context.Context, path string) ([]byte, error) {
 	}
 	defer os.RemoveAll(dir)
 	if _, err := d.run(ctx, "-s", "--ignore-missing-args", "--", d.target+path, dir+"/"); err != nil {
-		if strings.Contains(err.Error(), "No such file") || strings.Contains(err.Error(), "change_dir") {
-			return nil, fs.ErrNotExist // not even the folder is there
+		for _, gone := range []string{"No such file", "change_dir", "has vanished"} { // not even the folder is there, or not any more
+			if strings.Contains(err.Error(), gone) {
+				return nil, fs.ErrNotExist
+			}
 		}
 		return nil, fmt.Errorf("reading %s of %s: %w", path, d, err)
 	}
