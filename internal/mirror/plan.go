@@ -54,6 +54,14 @@ func (j *Job) plan(ctx context.Context) ([]File, error) {
 	return j.Release.Files(j.state)
 }
 
+// Ahead begins to compare a finished tree with the destination before its files
+// are known, where that saves time. What Run and Plan ask first it then answers.
+func (j *Job) Ahead(ctx context.Context, dir string) {
+	if d, ok := j.Destination.(interface{ Ahead(context.Context, string) }); ok {
+		d.Ahead(ctx, dir)
+	}
+}
+
 // extra notes what is at the destination and not in the tree.
 func (j *Job) extra(ctx context.Context) error {
 	wanted := map[string]bool{}

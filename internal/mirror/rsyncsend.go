@@ -59,7 +59,10 @@ func place(f File, to string, first map[string]string) error {
 }
 
 // goOn keeps part of a file where a transfer broke off, for the next one. To look for such parts takes time.
-const goOn = "--partial-dir=.rsync-partial"
+const (
+	goOn         = "--partial-dir=.rsync-partial"
+	worthKeeping = 1 << 20 // bytes of the smallest file of which a part is kept
+)
 
 // whole sends a file without looking at the one in its place, which another run may be replacing.
 const whole = "--whole-file"
@@ -89,9 +92,9 @@ func (d *remote) Send(ctx context.Context, files []File, _ *State, _ map[string]
 	if err != nil {
 		return Outcome{}, err
 	}
-	how := goOn
-	if files[0].Rank != data {
-		how = whole
+	how := whole
+	if files[0].Rank == data && slices.ContainsFunc(files, func(f File) bool { return f.Size >= worthKeeping }) {
+		how = goOn
 	}
 	if _, err := d.run(ctx, d.transfer(files, dir, list, how)...); err != nil {
 		return Outcome{}, err
