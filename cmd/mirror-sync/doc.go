@@ -42,8 +42,7 @@ finds all that is pointed to; a run that was killed is simply run again. What wa
 sent is read back where it is: by digest in a folder, by rsync's checksums,
 by the bucket's SHA-256. Equal files are hard links, or copied by the bucket, and
 what is there is not sent again. What is published is noted in .mirror-sync.json
-there. Several runs at the same time wait for nobody: in a folder the second ends with an error;
-elsewhere it is up to you to let one at a time work.
+there. In a folder a second run at the same time ends with an error; elsewhere each adds to what the others publish.
 
 The CHECKSUM files are signed if the environment has a key:
 

@@ -21,6 +21,9 @@ import (
 
 // mirror brings the destination to the state of a tree.
 func (o *options) mirror(ctx context.Context, env *cli.Env, job *mirror.Job) (err error) {
+	if !o.check {
+		job.Ahead(ctx, o.tree)
+	}
 	if job.Tree, err = mirror.Folder(ctx, o.tree); err != nil {
 		return err
 	}

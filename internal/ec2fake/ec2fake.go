@@ -64,6 +64,7 @@ type Server struct {
 	tokens     map[string]*snapshot // by client token of StartSnapshot, with the region
 	copies     map[string]*image    // by client token of CopyImage, with the region
 	count      map[string]int       // of successful requests, by operation
+	tempo      Tempo
 	violations []string
 }
 
@@ -169,6 +170,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		return
 	}
 	if s.options.Quotas && !s.limits.allow(r) {
+		s.note(r, true)
 		p.fail(w, p.throttled())
 		return
 	}
@@ -177,6 +179,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		s.mu.Lock()
 		s.count[r.op.name]++
 		s.mu.Unlock()
+		s.note(r, false)
 	}
 	switch {
 	case fault == ResetAfter:

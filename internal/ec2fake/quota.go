@@ -84,3 +84,36 @@ func (l *limits) allow(r *request) bool {
 	}
 	return b.take(time.Now())
 }
+
+// A Tempo is how fast blocks were written.
+type Tempo struct {
+	Blocks, Refused int           // that were stored, and that the quota refused
+	Took            time.Duration // from the first that was stored to the last
+
+	began time.Time
+}
+
+// Tempo tells how fast blocks were written so far.
+func (s *Server) Tempo() Tempo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tempo
+}
+
+// note keeps count of the blocks.
+func (s *Server) note(r *request, refused bool) {
+	if r.op.name != "PutSnapshotBlock" {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if refused {
+		s.tempo.Refused++
+		return
+	}
+	now := time.Now()
+	if s.tempo.Blocks++; s.tempo.Blocks == 1 {
+		s.tempo.began = now
+	}
+	s.tempo.Took = now.Sub(s.tempo.began)
+}

@@ -64,13 +64,19 @@ func Storm(t testing.TB, target string, share float64, seed uint64) (host string
 // them, most at the highest, in either direction.
 func Reset(t testing.TB, target string, most int64, seed uint64) (host string, resets *atomic.Int64) {
 	t.Helper()
+	random := rand.New(rand.NewPCG(seed, 1))
+	return Cut(t, target, func() int64 { return 1 + random.Int64N(most) })
+}
+
+// Cut passes bytes on, and resets each connection after as many as after says, which is asked once for each.
+func Cut(t testing.TB, target string, after func() int64) (host string, resets *atomic.Int64) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
 	resets = new(atomic.Int64)
-	random := rand.New(rand.NewPCG(seed, 1))
 	go func() {
 		for {
 			in, err := listener.Accept()
@@ -78,7 +84,7 @@ func Reset(t testing.TB, target string, most int64, seed uint64) (host string, r
 				return
 			}
 			left := new(atomic.Int64)
-			left.Store(1 + random.Int64N(most))
+			left.Store(after())
 			go reset(in.(*net.TCPConn), target, left, resets)
 		}
 	}()

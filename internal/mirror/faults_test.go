@@ -2,16 +2,22 @@ package mirror
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/respin-project/respin/internal/faults"
+	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/mirror/mirrortest"
 	"golang.org/x/sys/unix"
 )
@@ -160,6 +166,82 @@ func TestLocked(t *testing.T) {
 	second := open(t, dir)
 	if err := second.Lock(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Where nothing keeps others out, runs at the same time add to what the others
+// publish, and none loses what another did.
+func TestAtTheSameTime(t *testing.T) {
+	const runs = 3
+	for name, rounds := range map[string]int{"rsync": 3, "ssh": 1, "s3": 5} {
+		t.Run(name, func(t *testing.T) {
+			k := kinds4(t, name)
+			var last []*manifest.Manifest
+			for round := range rounds {
+				last = nil
+				var work sync.WaitGroup
+				errs := make([]error, runs)
+				for n := range runs {
+					m := image(t, fmt.Sprint("cloud-", n), fmt.Sprint(round), fmt.Sprint(n, round))
+					last = append(last, m)
+					j := job(t, k.open(t), m)
+					work.Go(func() {
+						time.Sleep(time.Duration(rand.Int64N(int64(100 * time.Millisecond))))
+						_, errs[n] = j.Run(t.Context())
+					})
+				}
+				work.Wait()
+				if err := errors.Join(errs...); err != nil {
+					t.Fatal(err)
+				}
+				if problems, files, err := job(t, k.open(t)).Check(t.Context()); err != nil || len(problems) != 0 || files != 3*runs+3+runs {
+					t.Fatalf("round %d: %v, %d files, %v", round, problems, files, err)
+				}
+			}
+			fresh := filepath.Join(t.TempDir(), "x")
+			run(t, job(t, open(t, fresh), last...))
+			if diff := cmp.Diff(snapshot(t, fresh), snapshot(t, k.dir)); diff != "" {
+				t.Errorf("differs from what one run makes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A state that another run wrote is not lost, and told.
+func TestSwap(t *testing.T) {
+	for _, name := range []string{"rsync", "s3"} {
+		t.Run(name, func(t *testing.T) {
+			k := kinds4(t, name)
+			state := func(text string) File { return generated(StateFile, []byte(text), then, checksums) }
+			swap := func(d Destination, old []byte, text, want string) {
+				t.Helper()
+				if theirs, err := d.Swap(t.Context(), old, state(text)); err != nil || string(theirs) != want {
+					t.Errorf("%q, %v, want %q", theirs, err, want)
+				}
+			}
+			read := func(d Destination, want string) []byte {
+				t.Helper()
+				text, err := d.Read(t.Context(), StateFile)
+				if err != nil || string(text) != want {
+					t.Errorf("%q, %v, want %q", text, err, want)
+				}
+				return text
+			}
+			a, b := k.open(t), k.open(t)
+			for _, d := range []Destination{a, b} {
+				if _, err := d.Read(t.Context(), StateFile); !errors.Is(err, fs.ErrNotExist) {
+					t.Error(err)
+				}
+			}
+			swap(a, nil, "a1", "")
+			swap(b, nil, "b1", "a1")
+			text := read(b, "a1")
+			swap(b, text, "b2", "")
+			swap(a, []byte("a1"), "a2", "b2")
+			text = read(a, "b2")
+			swap(a, text, "a3", "")
+			read(b, "a3")
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"flag"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -122,7 +123,7 @@ func run(t testing.TB, j *Job) Result {
 	return r
 }
 
-// snapshot is what is in a folder: digests by path, without the state.
+// snapshot is what is in a folder: digests by path, without what mirrors do not carry.
 func snapshot(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -133,7 +134,7 @@ func snapshot(t testing.TB, dir string) map[string]string {
 		text, err := os.ReadFile(path)
 		sum := sha256.Sum256(text)
 		rel, _ := filepath.Rel(dir, path)
-		if rel != StateFile {
+		if !own(rel) {
 			files[rel] = hex.EncodeToString(sum[:])
 		}
 		return err
@@ -287,5 +288,59 @@ func TestTree(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A large tree is compared as a whole, begun before its files are known.
+func TestLargeTree(t *testing.T) {
+	k := kinds4(t, "rsync")
+	from := t.TempDir()
+	put := func(name, text string) {
+		t.Helper()
+		name = filepath.Join(from, name)
+		os.MkdirAll(filepath.Dir(name), 0o755)
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range largeTree {
+		put(fmt.Sprintf("%d/%d", i%7, i), fmt.Sprint(i))
+	}
+	put("streams/s.json", "1")
+	os.Mkdir(filepath.Join(from, "empty"), 0o755)
+	os.Symlink("0/0", filepath.Join(from, "link"))
+	for _, tt := range []struct {
+		what string
+		do   func()
+		sent int
+	}{
+		{"first", func() {}, largeTree + 1},
+		{"again", func() {}, 0},
+		{"one of another size", func() { put("3/3", "thirty-three") }, 1},
+		{"a pointer of the same size", func() { put("streams/s.json", "2") }, 1},
+		{"gone there", func() { os.RemoveAll(filepath.Join(k.dir, "0")) }, (largeTree + 6) / 7},
+	} {
+		tt.do()
+		d := k.open(t)
+		j := &Job{Destination: d, IsTree: true, Now: then}
+		j.Ahead(t.Context(), from)
+		var err error
+		if j.Tree, err = Folder(t.Context(), from); err != nil {
+			t.Fatal(err)
+		}
+		if r := run(t, j); r.Sent != tt.sent {
+			t.Errorf("%s: %+v, want %d sent", tt.what, r, tt.sent)
+		}
+		want := snapshot(t, from)
+		delete(want, "link")
+		if diff := cmp.Diff(want, snapshot(t, k.dir)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.what, diff)
+		}
+	}
+	// What was begun ends with the destination, whoever did not ask.
+	d := k.open(t)
+	(&Job{Destination: d}).Ahead(t.Context(), from)
+	if err := d.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -2,9 +2,7 @@ package mirror
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -26,20 +24,21 @@ type Job struct {
 	Report      *report.Report
 
 	state  *State
-	before []byte // the state as it is written there
+	there  []byte // the state as it is written there; nil if there is none
+	before []byte // the same; of none, what an empty one would be
 	have   map[string]string
 }
 
 // plan reads the destination's state and makes the tree.
 func (j *Job) plan(ctx context.Context) ([]File, error) {
-	text, err := j.Destination.Read(ctx, StateFile)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	var err error
+	if j.there, err = j.read(ctx); err != nil {
 		return nil, err
 	}
-	if j.state, err = parseState(text); err != nil {
+	if j.state, err = parseState(j.there); err != nil {
 		return nil, err
 	}
-	if j.before = text; text == nil {
+	if j.before = j.there; j.there == nil {
 		j.before = j.state.text() // an empty one is not written
 	}
 	j.have = map[string]string{}
@@ -53,6 +52,14 @@ func (j *Job) plan(ctx context.Context) ([]File, error) {
 	}
 	j.state.publish(j.Images, j.Now)
 	return j.Release.Files(j.state)
+}
+
+// Ahead begins to compare a finished tree with the destination before its files
+// are known, where that saves time. What Run and Plan ask first it then answers.
+func (j *Job) Ahead(ctx context.Context, dir string) {
+	if d, ok := j.Destination.(interface{ Ahead(context.Context, string) }); ok {
+		d.Ahead(ctx, dir)
+	}
 }
 
 // extra notes what is at the destination and not in the tree.
@@ -70,7 +77,7 @@ func (j *Job) extra(ctx context.Context) error {
 		return fmt.Errorf("listing %s: %w", j.Destination, err)
 	}
 	for _, p := range there {
-		if !wanted[p] && p != StateFile && local(p) {
+		if !wanted[p] && !own(p) && local(p) {
 			j.state.remove(p, j.Now)
 		}
 	}

@@ -30,6 +30,7 @@ type remote struct {
 	flags   []string
 	scratch string // for lists of files and what is staged
 	staged  int
+	ahead   *comparison // that was begun before it was asked for; nil if there is none
 }
 
 // OpenRsync returns a destination for the program rsync: an rsync:// or ssh:// URL, or HOST:PATH.
@@ -72,7 +73,13 @@ func (d *remote) String() string {
 	return d.name
 }
 
-func (d *remote) Close() error { return os.RemoveAll(d.scratch) }
+func (d *remote) Close() error {
+	if d.ahead != nil {
+		d.ahead.stop()
+		<-d.ahead.done
+	}
+	return os.RemoveAll(d.scratch)
+}
 
 // Lock does nothing: there is no lock that rsync could take on the other side.
 func (d *remote) Lock() error { return nil }
@@ -129,8 +136,10 @@ func (d *remote) Read(ctx context.Context, path string) ([]byte, error) {
 	}
 	defer os.RemoveAll(dir)
 	if _, err := d.run(ctx, "-s", "--ignore-missing-args", "--", d.target+path, dir+"/"); err != nil {
-		if strings.Contains(err.Error(), "No such file") || strings.Contains(err.Error(), "change_dir") {
-			return nil, fs.ErrNotExist // not even the folder is there
+		for _, gone := range []string{"No such file", "change_dir", "has vanished"} { // not even the folder is there, or not any more
+			if strings.Contains(err.Error(), gone) {
+				return nil, fs.ErrNotExist
+			}
 		}
 		return nil, fmt.Errorf("reading %s of %s: %w", path, d, err)
 	}
@@ -162,11 +171,15 @@ func (d *remote) Missing(ctx context.Context, files []File, _ *State) ([]File, e
 	if len(files) == 0 {
 		return nil, nil
 	}
-	var flags []string
-	if files[0].Rank != data { // pointers are asked for apart from data
-		flags = []string{"--checksum"}
+	var found map[string]string
+	var err error
+	if dir, ok := base(files); files[0].Rank != data { // pointers are asked for apart from data
+		found, err = d.compare(ctx, files, "--checksum")
+	} else if ok && len(files) >= largeTree {
+		found, err = d.compareFolder(ctx, dir)
+	} else {
+		found, err = d.compare(ctx, files)
 	}
-	found, err := d.compare(ctx, files, flags...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"path"
@@ -58,6 +59,44 @@ func exceptions(base string, files []File) (paths []string, ok bool, err error) 
 		return nil
 	})
 	return paths, len(paths) <= mostExceptions, err
+}
+
+// A comparison of a whole folder with the destination is under way.
+type comparison struct {
+	dir   string
+	stop  context.CancelFunc
+	done  chan struct{} // closed when there are:
+	found map[string]string
+	err   error
+}
+
+// Ahead begins to compare a folder while its files are still being listed here,
+// which takes about as long as rsync takes for it.
+func (d *remote) Ahead(ctx context.Context, dir string) {
+	ctx, stop := context.WithCancel(ctx)
+	c := &comparison{dir: dir, stop: stop, done: make(chan struct{})}
+	d.ahead = c
+	go func() {
+		defer close(c.done)
+		c.found, c.err = d.compareAll(ctx, dir)
+	}()
+}
+
+// compareFolder compares by size and time all that is in a folder, which saves listing it for rsync.
+func (d *remote) compareFolder(ctx context.Context, dir string) (map[string]string, error) {
+	c := d.ahead
+	if c == nil || c.dir != dir {
+		return d.compareAll(ctx, dir)
+	}
+	d.ahead = nil // it is true once
+	defer c.stop()
+	<-c.done
+	return c.found, c.err
+}
+
+func (d *remote) compareAll(ctx context.Context, dir string) (map[string]string, error) {
+	out, err := d.run(ctx, "-rt", "-s", "-8", "--omit-dir-times", "--out-format=%i %n", "--dry-run", "--", dir+"/", d.target)
+	return differing(out), err
 }
 
 // selection writes for rsync which files of a folder it takes, and returns the flag that says so.

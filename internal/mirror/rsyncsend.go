@@ -1,8 +1,11 @@
 package mirror
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,7 +59,13 @@ func place(f File, to string, first map[string]string) error {
 }
 
 // goOn keeps part of a file where a transfer broke off, for the next one. To look for such parts takes time.
-const goOn = "--partial-dir=.rsync-partial"
+const (
+	goOn         = "--partial-dir=.rsync-partial"
+	worthKeeping = 1 << 20 // bytes of the smallest file of which a part is kept
+)
+
+// whole sends a file without looking at the one in its place, which another run may be replacing.
+const whole = "--whole-file"
 
 // transfer is what all transfers have in common: owners and modes are the other side's. rsync
 // starts sooner if it need not look for hard links, and no link is followed in a tree.
@@ -83,7 +92,11 @@ func (d *remote) Send(ctx context.Context, files []File, _ *State, _ map[string]
 	if err != nil {
 		return Outcome{}, err
 	}
-	if _, err := d.run(ctx, d.transfer(files, dir, list, goOn)...); err != nil {
+	how := whole
+	if files[0].Rank == data && slices.ContainsFunc(files, func(f File) bool { return f.Size >= worthKeeping }) {
+		how = goOn
+	}
+	if _, err := d.run(ctx, d.transfer(files, dir, list, how)...); err != nil {
 		return Outcome{}, err
 	}
 	var outcome Outcome
@@ -106,7 +119,7 @@ func (d *remote) Verify(ctx context.Context, files []File) error {
 		if dir, list, err = d.stage(files); err != nil {
 			return err
 		}
-		if _, err = d.run(ctx, d.transfer(files, dir, list, goOn, "--checksum")...); err == nil {
+		if _, err = d.run(ctx, d.transfer(files, dir, list, whole, "--checksum")...); err == nil {
 			left, err = d.compare(ctx, files, "--checksum")
 		}
 	}
@@ -115,10 +128,43 @@ func (d *remote) Verify(ctx context.Context, files []File) error {
 	}
 	for _, f := range files {
 		if left[f.Path] != "" {
-			return fmt.Errorf("%s is not there as it was sent", f.Path)
+			return fmt.Errorf("%s: %w", f.Path, errOther)
 		}
 	}
 	return nil
+}
+
+// replaced is where the other side keeps the state that the last one replaced.
+const replaced = StateFile + ".old"
+
+// Swap looks at the state before it writes, and afterwards at what it replaced: rsync has no way to write a file only if
+// nobody else did. What another run wrote in the moment between is put back.
+func (d *remote) Swap(ctx context.Context, old []byte, f File) (theirs []byte, err error) {
+	now, err := d.Read(ctx, StateFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) || !bytes.Equal(now, old) {
+		return now, err
+	}
+	if err := d.write(ctx, f); err != nil || old == nil {
+		return nil, err
+	}
+	was, err := d.Read(ctx, replaced)
+	if errors.Is(err, fs.ErrNotExist) { // another run is at work on it, and whose state it is then is seen later
+		return nil, nil
+	}
+	if err != nil || bytes.Equal(was, old) || bytes.Equal(was, f.Data) { // its own, from a transfer that broke
+		return nil, err
+	}
+	return was, d.write(ctx, generated(StateFile, was, f.ModTime, f.Rank))
+}
+
+// write sends the state and keeps what was there.
+func (d *remote) write(ctx context.Context, f File) error {
+	dir, list, err := d.stage([]File{f})
+	if err != nil {
+		return err
+	}
+	_, err = d.run(ctx, d.transfer([]File{f}, dir, list, whole, "--ignore-times", "--backup", "--suffix=.old")...)
+	return err
 }
 
 func verify(f File) error {

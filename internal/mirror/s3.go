@@ -36,6 +36,7 @@ type bucket struct {
 
 	mu     sync.Mutex
 	listed map[string]Object // what is there, without digests; nil: not asked yet
+	tag    string            // of the state that was read last
 }
 
 // OpenS3 returns a part of a bucket as a destination. Credentials, region and
@@ -79,16 +80,19 @@ func (d *bucket) Lock() error { return nil }
 
 func (d *bucket) key(p string) *string { return aws.String(d.prefix + p) }
 
+// Read is how a run begins, so what was listed before is forgotten.
 func (d *bucket) Read(ctx context.Context, p string) ([]byte, error) {
-	body, err := d.get(ctx, p)
+	d.listed = nil
+	out, err := d.get(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	defer body.Close()
-	return io.ReadAll(body)
+	defer out.Body.Close()
+	d.tag = aws.ToString(out.ETag)
+	return io.ReadAll(out.Body)
 }
 
-func (d *bucket) get(ctx context.Context, p string) (io.ReadCloser, error) {
+func (d *bucket) get(ctx context.Context, p string) (*s3.GetObjectOutput, error) {
 	out, err := d.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &d.name, Key: d.key(p)})
 	if _, ok := errors.AsType[*types.NoSuchKey](err); ok {
 		return nil, fs.ErrNotExist
@@ -96,7 +100,7 @@ func (d *bucket) get(ctx context.Context, p string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", p, err)
 	}
-	return out.Body, nil
+	return out, nil
 }
 
 // list asks once what is there; this run then keeps account itself.
@@ -207,14 +211,14 @@ func (d *bucket) Check(ctx context.Context, files []File) ([]Problem, error) {
 		if err != nil {
 			return err
 		}
-		body, err := d.get(ctx, f.Path)
+		out, err := d.get(ctx, f.Path)
 		if errors.Is(err, fs.ErrNotExist) {
 			what = "missing"
 		} else if err != nil {
 			return err
 		} else {
-			got, _, err := digest(body)
-			body.Close()
+			got, _, err := digest(out.Body)
+			out.Body.Close()
 			if err != nil && !strings.Contains(err.Error(), "checksum did not match") { // the SDK's error has no type
 				return fmt.Errorf("reading %s: %w", f.Path, err)
 			}

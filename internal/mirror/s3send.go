@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -14,15 +15,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 	"github.com/respin-project/respin/internal/report"
 )
 
 func (d *bucket) Send(ctx context.Context, files []File, s *State, have map[string]string, task *report.Task) (Outcome, error) {
 	if s.Objects == nil {
 		s.Objects = map[string]Object{}
-	}
-	if d.listed == nil {
-		d.listed = map[string]Object{}
 	}
 	var outcome Outcome
 	err := each(ctx, files, func(ctx context.Context, _ int, f File) error {
@@ -43,10 +42,10 @@ func (d *bucket) Send(ctx context.Context, files []File, s *State, have map[stri
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.listed[f.Path] = o
-		if f.Path != StateFile {
-			s.Objects[f.Path] = o
+		if d.listed != nil {
+			d.listed[f.Path] = o
 		}
+		s.Objects[f.Path] = o
 		outcome.count(f, linked)
 		progress(task, f.Size)
 		return nil
@@ -81,8 +80,37 @@ func escape(p string) string {
 	return b.String()
 }
 
+// Swap has the bucket write the state only if it is the one that was read.
+func (d *bucket) Swap(ctx context.Context, old []byte, f File) (theirs []byte, err error) {
+	o, err := d.put(ctx, f, func(in *s3.PutObjectInput) {
+		if old == nil {
+			in.IfNoneMatch = aws.String("*")
+		} else {
+			in.IfMatch = &d.tag
+		}
+	})
+	refusal, ok := errors.AsType[smithy.APIError](err)
+	switch {
+	case err == nil:
+		d.tag = o.ETag
+		return nil, nil
+	case !ok:
+		return nil, err
+	case refusal.ErrorCode() == "NotImplemented": // the server has no conditions
+		_, err := d.put(ctx, f)
+		return nil, err
+	case refusal.ErrorCode() != "PreconditionFailed" && refusal.ErrorCode() != "ConditionalRequestConflict":
+		return nil, err
+	}
+	theirs, err = d.Read(ctx, StateFile)
+	if bytes.Equal(theirs, f.Data) { // the answer was lost, and the request sent again
+		return nil, err
+	}
+	return theirs, err
+}
+
 // put sends an object with its digest, which the bucket holds it to.
-func (d *bucket) put(ctx context.Context, f File) (Object, error) {
+func (d *bucket) put(ctx context.Context, f File, more ...func(*s3.PutObjectInput)) (Object, error) {
 	in, err := f.Open()
 	if err != nil {
 		return Object{}, err
@@ -102,10 +130,14 @@ func (d *bucket) put(ctx context.Context, f File) (Object, error) {
 		return o, changed(got, f.SHA256)
 	}
 	checksum := base64.StdEncoding.EncodeToString(sum[:])
-	out, err := d.client.PutObject(ctx, &s3.PutObjectInput{
+	request := &s3.PutObjectInput{
 		Bucket: &d.name, Key: d.key(f.Path), Body: bytes.NewReader(body), ContentLength: &f.Size, ChecksumSHA256: &checksum,
 		ContentType: contentType(f.Path), CacheControl: cacheControl(f), Metadata: map[string]string{"sha256": f.SHA256},
-	})
+	}
+	for _, set := range more {
+		set(request)
+	}
+	out, err := d.client.PutObject(ctx, request)
 	if err != nil {
 		return o, err
 	}
@@ -192,6 +224,9 @@ func (d *bucket) Delete(ctx context.Context, paths []string) error {
 			return err
 		}
 		for _, e := range out.Errors {
+			if aws.ToString(e.Code) == "NoSuchKey" { // some servers say so
+				continue
+			}
 			return fmt.Errorf("%s: %s: %s", aws.ToString(e.Key), aws.ToString(e.Code), aws.ToString(e.Message))
 		}
 		paths = paths[n:]

@@ -70,7 +70,7 @@ func parseState(text []byte) (*State, error) {
 		}
 	}
 	for _, r := range s.Removals {
-		if !local(r.Path) || r.Path == StateFile {
+		if !local(r.Path) || own(r.Path) {
 			return nil, fmt.Errorf("%s of the destination: %q is no path in it", StateFile, r.Path)
 		}
 	}

@@ -2,11 +2,15 @@ package mirror
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
+	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/report"
 )
 
@@ -23,6 +27,9 @@ type Destination interface {
 	// Send brings files there, each of them whole before it has its name, and
 	// verified by its digest unless the destination is a verifier. have are paths that are there by their SHA-256.
 	Send(ctx context.Context, files []File, s *State, have map[string]string, task *report.Task) (Outcome, error)
+	// Swap writes the state, f, in the place of the one that was read, old (nil if there
+	// was none). Where another run wrote one meanwhile, it stays, and is returned.
+	Swap(ctx context.Context, old []byte, f File) (theirs []byte, err error)
 	// Delete removes files; that one is not there is no error.
 	Delete(ctx context.Context, paths []string) error
 	// List returns the paths of all files.
@@ -67,36 +74,69 @@ type Result struct {
 	Waiting int      // files whose grace period is not over
 }
 
-// Run brings the destination to the state.
+// maxRounds bounds how often a run begins again because of others.
+const maxRounds = 30
+
+// Run brings the destination to the state. Where other runs publish there at the
+// same time and nothing keeps them out, each adds to what the others wrote: who finds the state changed
+// begins again from it. Whose pointers came last has looked at the state after that, so that they are complete.
 func (j *Job) Run(ctx context.Context) (Result, error) {
 	if err := j.Destination.Lock(); err != nil {
 		return Result{}, err
 	}
+	var result Result
+	for n := range maxRounds {
+		done, err := j.round(ctx, &result)
+		if errors.Is(err, errOther) && n < maxRounds/10 {
+			continue // it may be another run's, which is about to notice
+		}
+		if done || err != nil {
+			return result, err
+		}
+	}
+	return result, hint.Wrap(fmt.Errorf("%s does not come to rest: others keep changing it", j.Destination), "let one mirror-sync at a time work there")
+}
+
+// errOther says that a file is not there as it was sent.
+var errOther = errors.New("it is not there as it was sent")
+
+// round is a run, done unless another one came in between.
+func (j *Job) round(ctx context.Context, result *Result) (done bool, err error) {
 	files, err := j.plan(ctx)
 	if err != nil {
-		return Result{}, err
+		return false, err
 	}
-	result := Result{Files: len(files)}
+	result.Files = len(files)
 	contents, pointers := split(files)
-	if err := j.bring(ctx, contents, &result); err != nil {
-		return result, err
+	if _, err := j.bring(ctx, contents, result); err != nil {
+		return false, err
 	}
 	// Whoever runs next knows what pointers there may be.
-	if err := j.save(ctx); err != nil {
-		return result, err
+	saved, alone, err := j.save(ctx)
+	if err != nil || !alone {
+		return false, err
 	}
-	if err := j.bring(ctx, pointers, &result); err != nil {
-		return result, err
+	sent, err := j.bring(ctx, pointers, result)
+	if saved || sent || err != nil { // an error may be that another run wrote the same files
+		there, readErr := j.read(ctx)
+		if readErr == nil && !bytes.Equal(there, j.there) {
+			return false, nil
+		}
+		if err := cmp.Or(err, readErr); err != nil {
+			return false, err
+		}
 	}
 	due := j.state.due(j.Now, j.Grace)
 	if len(due) > 0 {
 		if err := j.Destination.Delete(ctx, due); err != nil {
-			return result, fmt.Errorf("deleting from %s: %w", j.Destination, err)
+			return false, fmt.Errorf("deleting from %s: %w", j.Destination, err)
 		}
 		j.state.gone(due)
 	}
-	result.Deleted, result.Waiting = due, len(j.state.Removals)
-	return result, j.save(ctx)
+	result.Deleted = append(result.Deleted, due...)
+	result.Waiting = len(j.state.Removals)
+	_, alone, err = j.save(ctx)
+	return alone, err
 }
 
 // missing are those of some files that the destination does not have as they should be.
@@ -120,11 +160,11 @@ func (j *Job) missing(ctx context.Context, files []File) ([]File, error) {
 	return missing, nil
 }
 
-// bring sends what is missing of some files.
-func (j *Job) bring(ctx context.Context, files []File, result *Result) error {
+// bring sends what is missing of some files, if anything is.
+func (j *Job) bring(ctx context.Context, files []File, result *Result) (sent bool, err error) {
 	missing, err := j.missing(ctx, files)
 	if err != nil || len(missing) == 0 {
-		return err
+		return false, err
 	}
 	var total int64
 	for _, f := range missing {
@@ -133,10 +173,10 @@ func (j *Job) bring(ctx context.Context, files []File, result *Result) error {
 	task := j.Report.Task("sending to "+j.Destination.String(), total, report.Bytes)
 	defer task.Drop()
 	if err := j.send(ctx, missing, task, result); err != nil {
-		return fmt.Errorf("sending to %s: %w", j.Destination, err)
+		return true, fmt.Errorf("sending to %s: %w", j.Destination, err)
 	}
 	task.Done()
-	return nil
+	return true, nil
 }
 
 // send sends files of one rank after those of the other.
@@ -159,18 +199,30 @@ func (j *Job) send(ctx context.Context, files []File, task *report.Task, result 
 	return nil
 }
 
-// save writes the state if it changed.
-func (j *Job) save(ctx context.Context) error {
+// read reads the state as it is written there, nil if there is none.
+func (j *Job) read(ctx context.Context) ([]byte, error) {
+	text, err := j.Destination.Read(ctx, StateFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return text, err
+}
+
+// save writes the state if it changed. alone is false if another run changed it meanwhile.
+func (j *Job) save(ctx context.Context) (saved, alone bool, err error) {
 	text := j.state.text()
 	if bytes.Equal(text, j.before) {
-		return nil
+		return false, true, nil
 	}
-	file := generated(StateFile, text, j.Now, checksums)
-	if _, err := j.Destination.Send(ctx, []File{file}, j.state, nil, nil); err != nil {
-		return fmt.Errorf("writing %s to %s: %w", StateFile, j.Destination, err)
+	theirs, err := j.Destination.Swap(ctx, j.there, generated(StateFile, text, j.Now, checksums))
+	if err != nil {
+		return false, false, fmt.Errorf("writing %s to %s: %w", StateFile, j.Destination, err)
 	}
-	j.before = text
-	return nil
+	if theirs != nil {
+		return false, false, nil
+	}
+	j.there, j.before = text, text
+	return true, true, nil
 }
 
 // Check holds the destination against the state: every file is read there.

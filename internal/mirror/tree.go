@@ -32,6 +32,9 @@ const StateFile = ".mirror-sync.json"
 // workFolder is where a folder destination keeps what is not complete.
 const workFolder = ".mirror-sync"
 
+// own reports whether a path is one of those that are not part of what mirrors carry.
+func own(p string) bool { return p == StateFile || p == replaced || p == workFolder }
+
 // A File is one that a destination should have.
 type File struct {
 	Path    string // below the destination's root, with slashes
@@ -110,7 +113,7 @@ func (w *walker) folder(open *os.File, dir, prefix string) error {
 	var files []File
 	for _, e := range entries {
 		p, source := prefix+e.Name(), dir+"/"+e.Name()
-		if p == workFolder || p == StateFile {
+		if own(p) {
 			continue
 		}
 		if e.IsDir() {

@@ -16,6 +16,7 @@ import (
 const (
 	usualChunk = 16 << 20
 	smallChunk = 4 << 20
+	leastChunk = 5 << 20 // that chunks shrink to where connections break
 
 	chunkTime = 10 * time.Minute // that one chunk may take
 	tries     = 10               // failures in a row, without getting on

@@ -125,6 +125,45 @@ func TestUploadGoesOn(t *testing.T) {
 	}
 }
 
+// A registry that keeps what it has of a chunk gets only the rest of it: no
+// connection here lives long enough for a whole chunk.
+func TestUploadGoesOnWithinAChunk(t *testing.T) {
+	host := registrytest.Start3(t, t.TempDir())
+	var passed atomic.Int64
+	lives := rand.New(rand.NewPCG(9, 9))
+	way, resets := faults.Cut(t, host, func() int64 {
+		n := 50_000 + lives.Int64N(250_000)
+		passed.Add(n)
+		return n
+	})
+	r := open(t, way+"/with/in")
+	r.chunk = 1 << 20
+	blob := random(5, 6<<20)
+	if outcome, err := r.PushBlob(t.Context(), blob, nil, nil); err != nil || outcome != Sent {
+		t.Fatal(outcome, err)
+	}
+	held(t, host, "with/in", blob)
+	if resets.Load() < 10 || passed.Load() > 2*blob.Size {
+		t.Errorf("%d resets, and %d bytes of %d may have passed", resets.Load(), passed.Load(), blob.Size)
+	}
+}
+
+// A registry that does not gets chunks that a connection lives long enough for.
+func TestUploadWithShortConnections(t *testing.T) {
+	host := registrytest.Start(t, t.TempDir())
+	way, resets := faults.Cut(t, host, func() int64 { return 9 << 20 })
+	r := open(t, way+"/short/lived")
+	blob := random(5, 40<<20)
+	var sent int64
+	if outcome, err := r.PushBlob(t.Context(), blob, nil, func(n int64) { sent += n }); err != nil || outcome != Sent || sent != blob.Size {
+		t.Fatal(outcome, err, sent)
+	}
+	held(t, host, "short/lived", blob)
+	if resets.Load() == 0 || resets.Load() > 3 {
+		t.Errorf("%d resets", resets.Load())
+	}
+}
+
 // A reset in the middle of anything ends in the same state.
 func TestResets(t *testing.T) {
 	host := registrytest.Start(t, t.TempDir())

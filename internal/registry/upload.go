@@ -19,6 +19,7 @@ type upload struct {
 	repository *Repository
 	blob       Blob
 	chunk      int64 // bytes
+	least      int64 // that the registry takes as one, if it says so
 	count      func(int64)
 
 	at       *url.URL // where to send the next chunk; nil: no session is open
@@ -27,6 +28,8 @@ type upload struct {
 	counted  int64
 	damaged  int  // times
 	refused  bool // by a registry that takes no chunks; it gets the rest as one
+	disputed bool // the registry did not take the range of the last chunk
+	alone    bool // each chunk goes over a connection of its own
 }
 
 // progressed reports whether the upload got further than ever since it was last asked.
@@ -61,7 +64,7 @@ func (u *upload) begin(ctx context.Context, from []name.Repository) (mounted boo
 		u.off = 0
 		u.follow(response)
 		if least, err := strconv.ParseInt(response.Header.Get("OCI-Chunk-Min-Length"), 10, 64); err == nil {
-			u.chunk = max(u.chunk, least)
+			u.least, u.chunk = least, max(u.chunk, least)
 		}
 	}
 	if u.at == nil {
@@ -111,6 +114,7 @@ func (u *upload) step(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	request.Header.Set("Content-Type", "application/octet-stream")
+	request.Close = u.alone
 	if n > 0 {
 		request.GetBody = func() (io.ReadCloser, error) {
 			return io.NopCloser(io.NewSectionReader(u.blob.Content, u.off, n)), nil
@@ -171,7 +175,24 @@ func received(response *http.Response) (int64, error) {
 }
 
 // resume asks the registry what it has, and starts again where it does not say.
+//
+// Distribution 2 gives an upload up when a connection breaks while it has part of a chunk, and there is nothing
+// that a client could do. So that it does not come to that again where a proxy bounds how much or how long
+// a connection may send, chunks are smaller from then on, and have a connection each.
 func (u *upload) resume(ctx context.Context) {
+	before, disputed := u.off, u.disputed
+	u.disputed = false
+	u.ask(ctx)
+	switch {
+	case disputed && (u.at == nil || u.off == before): // so it was not where the chunk began
+		u.chunk, u.at = min(u.chunk, smallChunk), nil
+	case u.at == nil:
+		u.alone = true
+		u.chunk = min(u.chunk, max(u.chunk/2, u.least, leastChunk))
+	}
+}
+
+func (u *upload) ask(ctx context.Context) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.at.String(), nil)
 	if err != nil {
 		u.at = nil
@@ -206,12 +227,11 @@ func (u *upload) recoverable(err error) bool {
 	case code == http.StatusNotFound, said(err, transport.BlobUploadInvalidErrorCode), said(err, transport.BlobUploadUnknownErrorCode):
 		u.at = nil // the session is gone
 		return true
-	case code == http.StatusRequestEntityTooLarge, code == http.StatusRequestedRangeNotSatisfiable:
-		if u.chunk > smallChunk {
-			u.chunk, u.at = smallChunk, nil
-			return true
-		}
-		u.at = nil
+	case code == http.StatusRequestedRangeNotSatisfiable: // it has more than we know, or the chunk is too large
+		u.disputed = true
+		return true
+	case code == http.StatusRequestEntityTooLarge:
+		u.chunk, u.at = min(u.chunk, smallChunk), nil
 		return true
 	case said(err, transport.DigestInvalidErrorCode), said(err, transport.SizeInvalidErrorCode):
 		u.at = nil // it was damaged on its way, or else the file changed

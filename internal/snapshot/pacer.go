@@ -9,28 +9,35 @@ import (
 	"github.com/respin-project/respin/internal/account"
 )
 
-// A pacer keeps the workers at the rate that AWS takes. There is no limit
-// until AWS throttles. Then the rate becomes what AWS has just taken, and
-// grows from there: quickly while it is far from what was reached before,
-// slowly near it, so that it stays close to the limit and finds a higher one.
+// A pacer keeps the workers at the rate that AWS takes. The rate grows while
+// workers wait for it: quickly while it is far from where AWS throttled
+// before, slowly near that, so that it stays close to the limit and finds a
+// higher one.
+//
+// By how much it is cut is up to the share of the blocks that AWS refused, and
+// not to how many it took in some time: a machine that is busy with other
+// things sends fewer for a moment, and that says nothing of the limit. What it
+// missed meanwhile it makes up for, as AWS does not count blocks one by one.
 type pacer struct {
 	mu      sync.Mutex
-	rate    float64   // blocks a second; 0 is no limit
+	rate    float64   // blocks a second
 	credit  float64   // blocks that may go now
 	waiting int       // workers whose block may not go yet
 	reached float64   // the rate at which AWS throttled; 0 while it is not known
 	grown   time.Time // when rate and credit were brought up to date
-	cut     time.Time // when the rate was cut last
+	cut     time.Time // when the rate was cut last, or the first block asked
 
-	window time.Time // since when good counts
-	good   int       // blocks that AWS took since then
-	took   float64   // blocks a second in the window before
+	good, bad int // blocks that AWS took and refused since then
 }
 
 const (
-	slowest = 20.0                   // blocks a second that it never goes below
-	measure = 250 * time.Millisecond // the window
+	first   = 500.0                  // blocks a second to begin with, half of AWS's usual quota
+	slowest = 20.0                   // that it never goes below
+	measure = 250 * time.Millisecond // between cuts, at least
+	settled = time.Second            // between cuts near the limit
+	near    = 0.05                   // share of refused blocks up to which the limit is near
 	doze    = 50 * time.Millisecond  // after which a worker looks again, as the rate may have grown
+	stored  = 0.1                    // seconds' worth of blocks that may go at once
 )
 
 // wait waits until the next block may go.
@@ -54,10 +61,11 @@ func (p *pacer) wait(ctx context.Context) error {
 func (p *pacer) slot(now time.Time, again bool) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.rate > 0 {
-		p.grow(now)
+	if p.rate == 0 {
+		p.rate, p.credit, p.grown, p.cut = first, first*stored, now, now
 	}
-	if p.rate == 0 || p.credit >= 1 {
+	p.grow(now)
+	if p.credit >= 1 {
 		p.credit--
 		if again {
 			p.waiting--
@@ -71,17 +79,19 @@ func (p *pacer) slot(now time.Time, again bool) time.Duration {
 	return min(doze, max(time.Millisecond, time.Duration(seconds*float64(time.Second))))
 }
 
-// grow brings rate and credit up to date. The rate grows by much while it is
-// far from what was reached before, and near it by little at first, and by
-// more the longer AWS does not mind.
+// grow brings rate and credit up to date. Where workers wait, the rate grows:
+// by much while it is far from what was reached before, and near it by little
+// at first, and by more the longer AWS does not mind.
 func (p *pacer) grow(now time.Time) {
 	if seconds := now.Sub(p.grown).Seconds(); seconds > 0 {
-		a := 2.0
-		if p.reached > 0 && p.rate > 0.9*p.reached {
-			a = min(1, 0.02*math.Exp2(now.Sub(p.cut).Seconds()))
+		if p.waiting > 0 {
+			a := 2.0
+			if p.reached > 0 && p.rate > 0.9*p.reached {
+				a = min(a, 0.02*math.Exp2(1.6*now.Sub(p.cut).Seconds()))
+			}
+			p.rate *= 1 + a*min(seconds, 0.5)
 		}
-		p.rate *= 1 + a*min(seconds, 0.5)
-		p.credit = min(max(1, p.rate/50), p.credit+p.rate*seconds)
+		p.credit = min(max(1, p.rate*stored), p.credit+p.rate*seconds)
 	}
 	p.grown = now
 }
@@ -90,30 +100,27 @@ func (p *pacer) grow(now time.Time) {
 func (p *pacer) done(now time.Time, took, throttled bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.window.IsZero() {
-		p.window = now
-	}
-	if since := now.Sub(p.window); since >= measure {
-		p.took = float64(p.good) / since.Seconds()
-		p.window, p.good = now, 0
-	}
-	if took {
+	switch {
+	case took:
 		p.good++
+	case throttled:
+		p.bad++
+		p.credit = 0 // AWS has none either
+		p.slow(now)
 	}
-	if !throttled || now.Sub(p.cut) < measure {
+}
+
+// slow cuts the rate, unless that was done a moment ago.
+func (p *pacer) slow(now time.Time) {
+	since, refused := now.Sub(p.cut), float64(p.bad)/float64(p.good+p.bad)
+	if since < measure || refused < near && since < settled {
 		return
 	}
-	switch {
-	case p.rate == 0 && p.took == 0: // within the first window
-		p.rate = max(slowest, float64(p.good)/max(now.Sub(p.window).Seconds(), 0.1))
-	case p.rate == 0:
-		p.rate, p.reached = max(slowest, p.took), p.took
-	case p.took > 0.9*p.rate:
-		p.reached = p.rate
-		p.rate = max(slowest, 0.97*p.rate)
-	default:
-		p.rate = max(slowest, p.took, p.rate/2)
-		p.reached = max(p.rate, 0.97*p.reached)
+	before := p.rate
+	p.rate = max(slowest, p.rate*(1-min(0.5, refused+0.02)))
+	p.reached = p.rate
+	if refused < near {
+		p.reached = before
 	}
-	p.credit, p.cut, p.grown = min(p.credit, 0), now, now
+	p.good, p.bad, p.cut, p.grown = 0, 0, now, now
 }

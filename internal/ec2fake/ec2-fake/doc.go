@@ -8,7 +8,7 @@ Usage:
 	scripts/ec2-fake [--listen ADDRESS] [flags]
 
 It prints the environment for the tools that shall use it, and then serves until
-it is interrupted:
+it is interrupted, when it tells how fast blocks were written:
 
 	scripts/ec2-fake > fake.env &
 	. ./fake.env

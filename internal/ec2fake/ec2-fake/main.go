@@ -66,6 +66,9 @@ func run(ctx context.Context, env *cli.Env) error {
 	if err := service.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
+	if t := server.Tempo(); t.Blocks > 1 {
+		env.Report.Printf("%d blocks in %.2f s, %.0f a second; the quota refused %d", t.Blocks, t.Took.Seconds(), float64(t.Blocks-1)/t.Took.Seconds(), t.Refused)
+	}
 	return nil
 }
 
