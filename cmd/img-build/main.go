@@ -4,7 +4,9 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"fmt"
 	"os"
+	"time"
 
 	"github.com/respin-project/respin/internal/build"
 	"github.com/respin-project/respin/internal/cache"
@@ -12,6 +14,7 @@ import (
 	"github.com/respin-project/respin/internal/fetch"
 	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/sandbox"
+	"github.com/respin-project/respin/internal/summary"
 )
 
 //go:embed doc.go
@@ -52,14 +55,28 @@ func run(ctx context.Context, env *cli.Env) error {
 
 // buildAll builds the images of the files, or of standard input if there are none.
 func buildAll(ctx context.Context, env *cli.Env, engine *build.Engine, files []string) error {
+	table := summary.Table{Title: "Built", Columns: []string{"image", "packages", "installed", "disk", "lock", "time"}}
+	defer table.Summarize(env.Report)
+	one := func(ctx context.Context, m *manifest.Manifest) error {
+		start := time.Now()
+		if err := engine.Build(ctx, m); err != nil {
+			return err
+		}
+		var installed int64
+		for _, p := range m.Build.Packages {
+			installed += p.Installed
+		}
+		table.Add(m.Image.ID(), fmt.Sprint(len(m.Build.Packages)), summary.Size(installed), summary.Size(m.Artifact("raw").Size), m.Build.Lock, summary.Time(time.Since(start)))
+		return nil
+	}
 	if len(files) == 0 {
-		return manifest.Each(ctx, manifest.NewReader(env.Stdin, "standard input"), env.Stdout, engine.Build)
+		return manifest.Each(ctx, manifest.NewReader(env.Stdin, "standard input"), env.Stdout, one)
 	}
 	var errs []error
 	for _, file := range files {
 		m, err := manifest.Open(file)
 		if err == nil {
-			if err = engine.Build(ctx, m); err == nil {
+			if err = one(ctx, m); err == nil {
 				err = m.Write(env.Stdout)
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/source"
+	"github.com/respin-project/respin/internal/summary"
 )
 
 //go:embed doc.go
@@ -64,9 +65,19 @@ func (o *options) manifests(ctx context.Context, env *cli.Env) error {
 	if o.output != "" || o.arch != "" {
 		return cli.Usagef("--output and --arch are for plain files: a manifest says both")
 	}
+	table := summary.Table{Title: "Converted", Columns: []string{"image", "format", "size", "SHA-256"}}
+	defer table.Summarize(env.Report)
 	in := manifest.NewReader(env.Stdin, "standard input")
 	return manifest.Each(ctx, in, env.Stdout, func(ctx context.Context, m *manifest.Manifest) error {
-		return convert.Manifest(ctx, m, o.formats, env.Report)
+		if err := convert.Manifest(ctx, m, o.formats, env.Report); err != nil {
+			return err
+		}
+		for _, a := range m.Artifacts {
+			if a.VirtualSize > 0 && a.SHA256 != "" {
+				table.Add(m.Image.ID(), a.Format, summary.Size(a.Size), a.SHA256)
+			}
+		}
+		return nil
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/kickstart"
 	"github.com/respin-project/respin/internal/spec"
+	"github.com/respin-project/respin/internal/summary"
 )
 
 //go:embed doc.go
@@ -64,12 +65,20 @@ func run(ctx context.Context, env *cli.Env) error {
 	if c.format == "ks" && len(targets) > 1 && !c.check {
 		return hint.Wrap(cli.Usagef("--format ks prints one kickstart, but %d images are asked for", len(targets)), "choose one with --release and --arch")
 	}
+	table := summary.Table{Title: "Rendered", Columns: []string{"image", "file", "result"}}
 	for _, t := range targets {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		errs = append(errs, c.render(ctx, t))
+		err := c.render(ctx, t)
+		result := "rendered"
+		if err != nil {
+			result = "not rendered"
+		}
+		table.Add(t.ID(), t.Kickstart, result)
+		errs = append(errs, err)
 	}
+	table.Summarize(c.env.Report)
 	return errors.Join(errs...)
 }
 

@@ -8,12 +8,16 @@ import (
 
 	"github.com/respin-project/respin/internal/cli"
 	"github.com/respin-project/respin/internal/release"
+	"github.com/respin-project/respin/internal/summary"
 )
 
 // finish prints what was done, and makes outputs of it on GitHub Actions.
 func finish(env *cli.Env, r *release.Result) error {
 	if r.Number > 0 {
 		env.Report.Printf("%s: #%d %s", r.Action, r.Number, r.URL)
+		table := summary.Table{Title: "Release", Columns: []string{"batch", "pull request", "what was done", "tag"}}
+		table.Add(r.Batch, r.URL, r.Action, r.Tag)
+		table.Summarize(env.Report)
 	}
 	if err := output(r); err != nil {
 		return fmt.Errorf("writing the step's outputs: %w", err)

@@ -1,5 +1,4 @@
-// Package summary lays out what a command published as a table that people
-// read: in columns on a terminal, in Markdown in the step summary of GitHub Actions.
+// Package summary lays out what a command did as a table that people read: in columns on a terminal, in Markdown in the step summary of GitHub Actions.
 package summary
 
 import (
@@ -37,6 +36,16 @@ func (t *Table) Show(r *report.Report) {
 	}
 	r.Printf("%s", t.text())
 	r.Summary(t.markdown())
+}
+
+// Summarize writes the table to the step summary only, unless it is empty: for
+// commands that say on the terminal what they do while they do it.
+func (t *Table) Summarize(r *report.Report) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.rows) > 0 {
+		r.Summary(t.markdown())
+	}
 }
 
 func (t *Table) text() string {
