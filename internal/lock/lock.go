@@ -24,11 +24,16 @@ const Schema = "respin/lock/v1"
 type Lock struct {
 	Schema       string                `json:"schema"`
 	Image        Image                 `json:"image"`
-	SourceDate   int64                 `json:"source_date"` // SOURCE_DATE_EPOCH, seconds
+	SourceDate   int64                 `json:"source_date"`       // SOURCE_DATE_EPOCH, seconds
+	Updated      bool                  `json:"updated,omitempty"` // img-plan updated it and nobody built it since: it may list packages that nothing needs any more
 	Repositories []manifest.Repository `json:"repositories"`
 	Comps        []Comps               `json:"comps,omitempty"`
 	Buildroot    []manifest.Package    `json:"buildroot"` // what the tools came from, sorted
 	Packages     []manifest.Package    `json:"packages"`  // what was installed, also if a script removed it again; sorted
+
+	// Kept are packages that the repositories had otherwise when the lock was
+	// updated, and that stay all the same: gone, obsoleted by others, or only older.
+	Kept []manifest.PackageChange `json:"kept,omitempty"`
 }
 
 // Comps is what a repository said of the groups and environments that the image asks for.
@@ -104,10 +109,15 @@ func (l *Lock) Text() ([]byte, error) {
 	for i, member := range []struct {
 		name  string
 		value any
+		none  bool // leave it out
 	}{
-		{"schema", l.Schema}, {"image", l.Image}, {"source_date", l.SourceDate}, {"repositories", l.Repositories},
-		{"comps", l.Comps}, {"buildroot", l.Buildroot}, {"packages", l.Packages},
+		{"schema", l.Schema, false}, {"image", l.Image, false}, {"source_date", l.SourceDate, false}, {"updated", l.Updated, !l.Updated},
+		{"repositories", l.Repositories, false}, {"comps", l.Comps, false}, {"buildroot", l.Buildroot, false}, {"packages", l.Packages, false},
+		{"kept", l.Kept, len(l.Kept) == 0},
 	} {
+		if member.none {
+			continue
+		}
 		if i > 0 {
 			b.WriteString(",\n")
 		}
@@ -140,6 +150,28 @@ func writeMember(b *bytes.Buffer, value any) error {
 	}
 	b.WriteString("\n]")
 	return nil
+}
+
+// Keeps reports whether the lock keeps a package in spite of this very change.
+func (l *Lock) Keeps(c manifest.PackageChange) bool {
+	return slices.ContainsFunc(l.Kept, func(k manifest.PackageChange) bool {
+		return k.Name == c.Name && k.Arch == c.Arch && k.Old == c.Old && k.New == c.New
+	})
+}
+
+// Only returns the lock with those of its packages that some function takes, as one that was built.
+func (l *Lock) Only(takes func(manifest.Package) bool) *Lock {
+	only := *l
+	only.Updated, only.Packages = false, nil
+	left := map[string]bool{}
+	for _, p := range l.Packages {
+		if takes(p) {
+			only.Packages = append(only.Packages, p)
+			left[p.Name] = true
+		}
+	}
+	only.Kept = slices.DeleteFunc(slices.Clone(l.Kept), func(k manifest.PackageChange) bool { return !left[k.Name] })
+	return &only
 }
 
 // Write writes the lock to a file, whole or not at all.
