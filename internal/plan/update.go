@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -138,8 +139,10 @@ func (u *updating) newer(ctx context.Context, list []manifest.Package, asked fun
 		}
 	}
 	now, err := depsolve.Update(ctx, u.snapshots, u.packages, u.arch, held)
-	if err != nil {
+	if _, ok := errors.AsType[*depsolve.UnsatisfiedError](err); ok {
 		return nil, hint.Wrap(err, "build without --locked, which resolves everything anew")
+	} else if err != nil {
+		return nil, err
 	}
 	listed := map[string]*repo.Package{}
 	for _, p := range u.packages {
