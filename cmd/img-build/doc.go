@@ -54,7 +54,8 @@ Koji, which keeps everything that Fedora ever built: by the name, version and
 release of its source package and the ids of the spec's keys, as
 data/signed/KEYID/ARCH/FILE. The lock's checksum decides whether it is the
 one, and the keys, as always, whether it is trusted. A kickstart that changed
-since its lock is refused where it does not install what the lock lists.
+since its lock is refused where it does not install what the lock lists. Of a lock that img-plan
+--update wrote, what dnf has no use for is left out of the image and its lock.
 
 Environment:
 

@@ -17,10 +17,11 @@ An image is due for these reasons:
 	           with. With --since instead, a file that it is made from is not
 	           what it was at that commit: the spec, its kickstart and all that
 	           it includes from files, the key files, the lock. What is not
-	           committed counts
+	           committed counts; what is included by URL, or a key at one, is not
+	           compared
 	lock       it has no lock yet
 	packages   the repositories have installed packages otherwise: newer,
-	           older, rebuilt, or not any more
+	           older, rebuilt, or not any more; other than --update left it
 	security   a security advisory of a repository brings a version that is
 	           newer than the installed one and no newer than what there is
 	due        the lock is older than --due says: by its date, which is that of
@@ -70,15 +71,24 @@ lock is what is to be built: --update wrote it, or it changed since --since.
 New locks:
 
 --update takes the packages of a lock, and of its buildroot, to the newest
-version that the repositories have, and adds what these newly require. It is no
-full solver: it never takes a choice back, it keeps packages that nothing
-needs any more, and it does not look at conflicts. img-build --locked installs
-from the lock with dnf, which refuses what does not fit together; build
+version that the repositories have, and adds what these newly require and what
+obsoletes one of them. It does not decide what is installed: img-build --locked
+does, with dnf. That leaves out what nothing needs any more and what another
+package took the place of, and the lock in the image's folder is without it:
+that one is to be kept. Or dnf refuses what does not fit together; build
 without --locked then, which resolves everything anew and writes a new lock.
-With --security the buildroot stays as it is, and packages that the
-repositories do not list any more are taken to provide what their successors
-do. Packages built from one source package are updated together. Where
-something that a new version requires cannot be had, no lock is written.
+Groups are what they were when the lock was first written.
+
+With --security only the packages that advisories name, what was built from the
+same source package, and what they need change, and the buildroot stays as it
+is; packages that the repositories do not list any more are taken to provide
+what their successors do. Where something that a new version requires cannot be
+had, no lock is written.
+
+Packages for which there is nothing newer, although the repositories do not
+have them any more, or only older, or something that obsoletes them, stay. The
+lock notes it under "kept", and the image is not due for them again until the
+repositories have something else.
 
 Environment:
 

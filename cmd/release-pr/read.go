@@ -18,7 +18,7 @@ func (o *options) read(ctx context.Context, env *cli.Env) (*release.Batch, error
 	var images []*release.Image
 	in := manifest.NewReader(env.Stdin, "standard input")
 	err := manifest.Each(ctx, in, io.Discard, func(_ context.Context, m *manifest.Manifest) error {
-		if err := publish.Tested(m, o.allowUntested); err != nil {
+		if err := publish.TestedForRelease(m, o.allowUntested); err != nil {
 			return err
 		}
 		i, err := release.NewImage(m, o.specs)

@@ -168,7 +168,9 @@ func (j *job) lockedTools(ctx context.Context) ([]*repo.Package, error) {
 }
 
 // holdLock makes sure that what dnf installed is what the lock lists: it is
-// not where the kickstart has changed since.
+// not where the kickstart has changed since. Of a lock that img-plan updated,
+// what dnf had no use for is left out: nothing needs it any more, or another
+// package took its place. The rest is then the lock that was built.
 func (j *job) holdLock() error {
 	if j.lock == nil {
 		return nil
@@ -176,6 +178,14 @@ func (j *job) holdLock() error {
 	installed := map[string]bool{}
 	for _, r := range j.installed {
 		installed[r.Checksum] = true
+	}
+	if j.lock.Updated {
+		whole := j.lock
+		j.lock = whole.Only(func(p manifest.Package) bool { return installed[p.Checksum] })
+		if left := len(whole.Packages) - len(j.lock.Packages); left > 0 {
+			j.Report.Printf("packages of the lock that nothing needs any more: %d: the image's lock is without them", left)
+		}
+		return nil
 	}
 	for _, p := range j.lock.Packages {
 		if !installed[p.Checksum] {

@@ -16,6 +16,7 @@ import (
 	"github.com/respin-project/respin/internal/install"
 	"github.com/respin-project/respin/internal/kickstart"
 	"github.com/respin-project/respin/internal/report"
+	"github.com/respin-project/respin/internal/sandbox"
 	"github.com/respin-project/respin/internal/system"
 	"github.com/respin-project/respin/internal/tree"
 )
@@ -40,7 +41,10 @@ func (j *job) install(ctx context.Context) error {
 		return err
 	}
 	if entry, ok := j.Fetcher.Cache.Entry("tree", key); ok {
-		return j.unpack(entry)
+		if err := j.unpack(entry); err != nil {
+			return err
+		}
+		return j.holdLock()
 	}
 	if err := j.transact(ctx, j.request); err != nil {
 		return err
@@ -94,7 +98,9 @@ func (j *job) transact(ctx context.Context, q install.Request) error {
 		Snapshots: j.snapshots, Fetcher: j.Fetcher, Log: j.log, Report: j.Report,
 	}
 	fetched, err := in.Install(ctx, q)
-	if err != nil {
+	if _, ok := errors.AsType[*sandbox.ExitError](err); ok && j.lock != nil {
+		return hint.Wrap(err, "%s", onlyLocked)
+	} else if err != nil {
 		return err
 	}
 	for _, f := range fetched {
@@ -243,10 +249,12 @@ func (j *job) at(name string, err error) error {
 	}
 	err = &kickstart.Diagnostic{At: place, Message: err.Error()}
 	if j.lock != nil {
-		return hint.Wrap(err, "a locked build has only what the lock lists: build without --locked to get a new one")
+		return hint.Wrap(err, "%s", onlyLocked)
 	}
 	return err
 }
+
+const onlyLocked = "a locked build has only what the lock lists: build without --locked to get a new one"
 
 // implied are the packages that a system needs for what the kickstart's
 // commands ask for, as far as the repositories have them: those that the

@@ -157,10 +157,13 @@ type missing struct {
 	by   string // the package that requires it, or "" for a Want
 }
 
-// close returns the packages that satisfy wants and all they require, sorted
-// by name, and what is missing.
-func (u *universe) close(wants []Want) ([]*repo.Package, []missing) {
+// close returns the packages that are chosen already, those that satisfy wants,
+// and all they require, sorted by name, and what is missing.
+func (u *universe) close(wants []Want, chosen ...*repo.Package) ([]*repo.Package, []missing) {
 	c := &closure{universe: u, chosen: map[*repo.Package]bool{}}
+	for _, p := range chosen {
+		c.choose(p)
+	}
 	for _, w := range wants {
 		c.want(w)
 	}

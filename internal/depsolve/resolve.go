@@ -71,15 +71,24 @@ func (u *universe) addFiles(ctx context.Context, snapshots []*repo.Snapshot, pat
 	return nil
 }
 
+// An UnsatisfiedError is a requirement that no package satisfies.
+type UnsatisfiedError struct {
+	What repo.Relation
+	By   string // the package that requires it; empty: the build does
+}
+
+func (e *UnsatisfiedError) Error() string {
+	if e.By == "" {
+		return fmt.Sprintf("no repository has %s, which the build needs", e.What)
+	}
+	return fmt.Sprintf("no repository has %s, which %s requires", e.What, e.By)
+}
+
 // unsatisfied reports every missing requirement.
 func unsatisfied(all []missing) error {
 	var errs []error
 	for _, m := range all {
-		if m.by == "" {
-			errs = append(errs, fmt.Errorf("no repository has %s, which the build needs", m.what))
-		} else {
-			errs = append(errs, fmt.Errorf("no repository has %s, which %s requires", m.what, m.by))
-		}
+		errs = append(errs, &UnsatisfiedError{m.what, m.by})
 	}
 	return errors.Join(errs...)
 }

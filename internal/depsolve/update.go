@@ -19,16 +19,21 @@ type Held struct {
 	Named    bool   // take it to its newest version
 }
 
+// Updated is what became of a set of packages.
+type Updated struct {
+	Instead  []*repo.Package // what takes the place of each that was held; nil where it stays as it is
+	Obsolete []bool          // of each that was held, whether another one obsoletes it and nothing else needs it
+	Added    []*repo.Package // what the set needs in addition, and what obsoletes named packages of it
+}
+
 // Update takes the named packages of a set to the newest version there is,
 // those that were built from the same source with them, and the others as far
-// as their new versions make it necessary. It returns the package that takes the
-// place of each of held, nil where it stays as it is, and those that the set
-// needs in addition. No package gets older.
+// as their new versions make it necessary. No package gets older.
 //
 // What packages of the set require and provide is known while the repositories
 // list them. One that they do not list is taken to provide what its newest
 // version does, and to need nothing that is not there.
-func Update(ctx context.Context, snapshots []*repo.Snapshot, all []*repo.Package, arch string, held []Held) (instead, added []*repo.Package, err error) {
+func Update(ctx context.Context, snapshots []*repo.Snapshot, all []*repo.Package, arch string, held []Held) (*Updated, error) {
 	u := newUpdate(all, arch, held)
 	lacking, _ := u.try(nil)
 	u.accept(lacking)
@@ -39,25 +44,40 @@ func Update(ctx context.Context, snapshots []*repo.Snapshot, all []*repo.Package
 		}
 	}
 	for {
-		if err := ctx.Err(); err != nil {
-			return nil, nil, err
-		}
-		lacks, chosen := u.try(named)
-		if looked, err := u.lookUp(ctx, snapshots, missingFiles(lacks)); err != nil {
-			return nil, nil, err
-		} else if looked {
-			continue
+		lacks, _, err := u.resolve(ctx, snapshots, named)
+		if err != nil {
+			return nil, err
 		}
 		if len(lacks) == 0 {
-			instead, added = u.result(named, chosen)
-			return instead, added, nil
+			break
 		}
 		before := len(named)
 		for _, m := range lacks {
 			u.help(named, m)
 		}
 		if len(named) == before {
-			return nil, nil, unsatisfied(lacks)
+			return nil, unsatisfied(lacks)
+		}
+	}
+	if err := u.succeed(ctx, snapshots, named); err != nil {
+		return nil, err
+	}
+	_, chosen, err := u.resolve(ctx, snapshots, named)
+	if err != nil {
+		return nil, err
+	}
+	return u.result(named, chosen), nil
+}
+
+// resolve is try, with the files looked up that only filelists know.
+func (u *update) resolve(ctx context.Context, snapshots []*repo.Snapshot, named map[string]bool) ([]missing, []*repo.Package, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+		lacks, chosen := u.try(named)
+		if looked, err := u.lookUp(ctx, snapshots, missingFiles(lacks)); err != nil || !looked {
+			return lacks, chosen, err
 		}
 	}
 }
@@ -73,12 +93,14 @@ type update struct {
 	sources  map[string][]string            // names of held by source package
 	accepted map[string]bool                // requirements that were not satisfied before either
 	paths    map[string]bool                // files that were looked up in filelists
+	more     map[string]bool                // names of packages that are wanted besides held
+	without  map[string]bool                // names of held that are not wanted any more
 }
 
 func newUpdate(all []*repo.Package, arch string, held []Held) *update {
 	u := &update{
 		arch: arch, held: held, byName: map[string]Held{}, newest: newestOf(all, arch), others: map[string]*repo.Package{},
-		listed: map[cache.Digest]*repo.Package{}, sources: map[string][]string{}, accepted: map[string]bool{}, paths: map[string]bool{},
+		listed: map[cache.Digest]*repo.Package{}, sources: map[string][]string{}, accepted: map[string]bool{}, paths: map[string]bool{}, more: map[string]bool{}, without: map[string]bool{},
 	}
 	ours := map[cache.Digest]bool{}
 	for _, h := range held {
@@ -132,13 +154,12 @@ func (u *update) target(h Held) *repo.Package {
 // try returns what is missing, other than what is accepted, and what is chosen
 // if the packages of these names are updated.
 func (u *update) try(named map[string]bool) ([]missing, []*repo.Package) {
-	// A package that another one obsoletes stays in the set all the same: what
-	// the lock does not list cannot take its place.
-	packages, keep := map[string]*repo.Package{}, map[string]bool{}
+	// A package that another one obsoletes stays in the set all the same, unless
+	// it was found that it can go: who installs the set decides.
+	packages, keep := map[string]*repo.Package{}, maps.Clone(u.more)
 	for name, p := range u.newest {
 		packages[name] = p
 	}
-	var wants []Want
 	for name, h := range u.byName {
 		keep[name] = true
 		packages[name] = u.target(h)
@@ -146,13 +167,17 @@ func (u *update) try(named map[string]bool) ([]missing, []*repo.Package) {
 			packages[name] = u.stay(h)
 		}
 	}
+	for name := range u.without {
+		delete(packages, name)
+	}
 	dropObsolete(packages, keep)
-	for _, h := range u.held {
-		if u.native(h.Arch) {
-			wants = append(wants, Want{Names: []string{h.Name}})
+	var set []*repo.Package
+	for _, name := range slices.Sorted(maps.Keys(keep)) {
+		if p := packages[name]; p != nil {
+			set = append(set, p)
 		}
 	}
-	chosen, all := index(packages).close(wants)
+	chosen, all := index(packages).close(nil, set...)
 	all = slices.DeleteFunc(all, func(m missing) bool { return u.accepted[m.by+" "+m.what.String()] })
 	return all, chosen
 }
@@ -250,20 +275,4 @@ func (u *update) lookUp(ctx context.Context, snapshots []*repo.Snapshot, paths m
 		}
 	}
 	return true, nil
-}
-
-// result tells what takes the place of each package, and what is new.
-func (u *update) result(named map[string]bool, chosen []*repo.Package) (instead, added []*repo.Package) {
-	instead = make([]*repo.Package, len(u.held))
-	for i, h := range u.held {
-		if named[h.Name] {
-			instead[i] = u.target(h)
-		}
-	}
-	for _, p := range chosen {
-		if _, ok := u.byName[p.Name]; !ok {
-			added = append(added, p)
-		}
-	}
-	return instead, added
 }

@@ -17,7 +17,7 @@ func TestUpdate(t *testing.T) {
 	for name, test := range map[string]struct {
 		held  string // NAME-VERSION; "*" behind it: named, "?": the repository does not list it
 		extra table  // what the repository lists of held, and besides
-		want  string // what the set is then, or the error
+		want  string // what the set is then, "!" behind what is obsolete, or the error
 	}{
 		"only what is named": {"a-1* b-1", table{{"a", "1"}, {"a", "2"}, {"b", "1"}, {"b", "2"}}, "a-2 b-1"},
 		"what it newly needs": {"a-1* b-1", table{{"a", "1"}, {"a", "2", "requires: c"}, {"b", "1"}, {"c", "1", "requires: d"}, {"c", "3", "requires: d"}, {"d", "1"}, {"e", "1"}},
@@ -34,7 +34,17 @@ func TestUpdate(t *testing.T) {
 		"either of two":                                  {"a-1* c-1", table{{"a", "1"}, {"a", "2", "requires: (b or c)"}, {"b", "1"}, {"c", "1"}}, "a-2 c-1"},
 		"only if another is there":                       {"a-1*", table{{"a", "1"}, {"a", "2", "requires: (x if b)"}, {"b", "1"}}, "a-2"},
 		"a newer one of several":                         {"a-1* b-1", table{{"a", "1"}, {"a", "2", "requires: (b >= 2 or x)"}, {"b", "1"}, {"b", "2"}}, "a-2 b-2"},
-		"one that is obsoleted":                          {"a-1* b-1*", table{{"a", "1"}, {"b", "2", "obsoletes: a"}}, "a-1 b-2"},
+		"one that is obsoleted":                          {"a-1* b-1*", table{{"a", "1"}, {"b", "2", "obsoletes: a"}}, "a-1! b-2"},
+		"one whose successor is not in the set":          {"a-1* c-1", table{{"a", "1"}, {"b", "2", "obsoletes: a", "requires: d"}, {"c", "1"}, {"d", "1"}}, "a-1! b-2 c-1 d-1"},
+		"one that is gone and has a successor":           {"a-1?*", table{{"b", "2", "obsoletes: a < 2"}}, "a-1! b-2"},
+		"one that is gone":                               {"a-1?* b-1*", table{{"b", "1"}, {"b", "2"}}, "a-1 b-2"},
+		"one that is obsoleted and needed":               {"a-1* c-1*", table{{"a", "1"}, {"b", "2", "obsoletes: a"}, {"c", "1", "requires: a"}}, "a-1 b-2 c-1"},
+		"one whose successor stands in for it":           {"a-1* c-1*", table{{"a", "1"}, {"b", "2", "obsoletes: a", "provides: a = 1"}, {"c", "1", "requires: a"}}, "a-1! b-2 c-1"},
+		"one whose successor cannot be had":              {"a-1*", table{{"a", "1"}, {"b", "2", "obsoletes: a", "requires: nothing"}}, "a-1"},
+		"one that is obsoleted up to a version":          {"a-1*", table{{"a", "1"}, {"a", "3"}, {"b", "2", "obsoletes: a < 3"}}, "a-3"},
+		"one that is obsoleted but not named":            {"a-1 b-1*", table{{"a", "1"}, {"b", "1"}, {"b", "2"}, {"c", "2", "obsoletes: a"}}, "a-1 b-2"},
+		"one that what is named newly obsoletes":         {"a-1 b-1*", table{{"a", "1"}, {"b", "1"}, {"b", "2", "obsoletes: a"}}, "a-1! b-2"},
+		"one that another of the set provides":           {"a-1* b-1", table{{"a", "1"}, {"a", "2", "requires: c"}, {"b", "1", "provides: a"}, {"c", "1"}}, "a-2 b-1 c-1"},
 		"another architecture":                           {"a-1*", table{{"a", "1"}, {"a", "2", "arch: aarch64"}}, "a-1"},
 		"circles":                                        {"a-1* b-1", table{{"a", "1"}, {"a", "2", "requires: b = 2"}, {"b", "1", "requires: a = 1"}, {"b", "2", "requires: a = 2"}}, "a-2 b-2"},
 	} {
@@ -55,19 +65,23 @@ func TestUpdate(t *testing.T) {
 				source, _, _ := strings.Cut(name, "-")
 				held = append(held, Held{NEVRA: p.NEVRA, Checksum: digest(name, version), Source: source + "-" + version + "-1.src.rpm", Named: strings.HasSuffix(word, "*")})
 			}
-			instead, added, err := Update(context.Background(), nil, all, "x86_64", held)
+			updated, err := Update(context.Background(), nil, all, "x86_64", held)
 			got := ""
 			if err != nil {
 				got = err.Error()
 			} else {
 				var set []string
 				for i, h := range held {
-					if instead[i] != nil {
-						h.NEVRA = instead[i].NEVRA
+					if updated.Instead[i] != nil {
+						h.NEVRA = updated.Instead[i].NEVRA
 					}
-					set = append(set, h.Name+"-"+h.Version)
+					one := h.Name + "-" + h.Version
+					if updated.Obsolete[i] {
+						one += "!"
+					}
+					set = append(set, one)
 				}
-				for _, p := range added {
+				for _, p := range updated.Added {
 					set = append(set, p.Name+"-"+p.Version)
 				}
 				slices.Sort(set)

@@ -69,7 +69,7 @@ var (
 	reason = regexp.MustCompile(`^(Failed to|Error|error:|Problem|Transaction failed|No match|Unable to|Argument )`)
 	// noise are lines that say nothing about it.
 	noise = regexp.MustCompile(`^(\s*$|Failed to set locale|Failed to resolve the transaction:$|Error:\s*$|[-\s]*conflicting requests$|Warning: skipped OpenPGP|\s*Problem( \d+)?: conflicting requests$|` +
-		`Updating and loading|Repositories loaded|Last metadata|Is this ok|Total |Dependencies resolved|Complete|\(?You can try|\(try to add|.*--skip-broken|.*\d+% \||\[|-+$)`)
+		`Updating and loading|Repositories loaded|Last metadata|Is this ok|Total |Dependencies resolved|Complete|\(?You can try|\(try to add|.*--skip-broken|.*--allowerasing|.*\d+% \||\[|-+$)`)
 	// bullet is what stands in front of a line of a list.
 	bullet = regexp.MustCompile(`^\s*(Problem( \d+)?: |- )?`)
 )

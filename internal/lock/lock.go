@@ -26,10 +26,15 @@ type Lock struct {
 	Image        Image                 `json:"image"`
 	SourceDate   int64                 `json:"source_date"`         // SOURCE_DATE_EPOCH, seconds
 	Kickstart    string                `json:"kickstart,omitempty"` // digest of the rendered text, "sha256:" and hex; locks of old have none
+	Updated      bool                  `json:"updated,omitempty"`   // img-plan updated it and nobody built it since: it may list packages that nothing needs any more
 	Repositories []manifest.Repository `json:"repositories"`
 	Comps        []Comps               `json:"comps,omitempty"`
 	Buildroot    []manifest.Package    `json:"buildroot"` // what the tools came from, sorted
 	Packages     []manifest.Package    `json:"packages"`  // what was installed, also if a script removed it again; sorted
+
+	// Kept are packages that the repositories had otherwise when the lock was
+	// updated, and that stay all the same: gone, obsoleted by others, or only older.
+	Kept []manifest.PackageChange `json:"kept,omitempty"`
 }
 
 // Comps is what a repository said of the groups and environments that the image asks for.
@@ -105,11 +110,14 @@ func (l *Lock) Text() ([]byte, error) {
 	for _, member := range []struct {
 		name  string
 		value any
+		none  bool // leave it out
 	}{
-		{"schema", l.Schema}, {"image", l.Image}, {"source_date", l.SourceDate}, {"kickstart", l.Kickstart}, {"repositories", l.Repositories},
-		{"comps", l.Comps}, {"buildroot", l.Buildroot}, {"packages", l.Packages},
+		{"schema", l.Schema, false}, {"image", l.Image, false}, {"source_date", l.SourceDate, false}, {"kickstart", l.Kickstart, l.Kickstart == ""},
+		{"updated", l.Updated, !l.Updated},
+		{"repositories", l.Repositories, false}, {"comps", l.Comps, false}, {"buildroot", l.Buildroot, false}, {"packages", l.Packages, false},
+		{"kept", l.Kept, len(l.Kept) == 0},
 	} {
-		if member.value == "" { // a lock of old has the digest that it had
+		if member.none {
 			continue
 		}
 		if member.name != "schema" {
@@ -144,6 +152,28 @@ func writeMember(b *bytes.Buffer, value any) error {
 	}
 	b.WriteString("\n]")
 	return nil
+}
+
+// Keeps reports whether the lock keeps a package in spite of this very change.
+func (l *Lock) Keeps(c manifest.PackageChange) bool {
+	return slices.ContainsFunc(l.Kept, func(k manifest.PackageChange) bool {
+		return k.Name == c.Name && k.Arch == c.Arch && k.Old == c.Old && k.New == c.New
+	})
+}
+
+// Only returns the lock with those of its packages that some function takes, as one that was built.
+func (l *Lock) Only(takes func(manifest.Package) bool) *Lock {
+	only := *l
+	only.Updated, only.Packages = false, nil
+	left := map[string]bool{}
+	for _, p := range l.Packages {
+		if takes(p) {
+			only.Packages = append(only.Packages, p)
+			left[p.Name] = true
+		}
+	}
+	only.Kept = slices.DeleteFunc(slices.Clone(l.Kept), func(k manifest.PackageChange) bool { return !left[k.Name] })
+	return &only
 }
 
 // Write writes the lock to a file, whole or not at all.

@@ -102,6 +102,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(text)
 	f.Add([]byte(`{"schema":"respin/lock/v1","packages":null,"comps":[{}]}`))
+	f.Add([]byte(`{"schema":"respin/lock/v1","updated":true,"kept":[{"name":"a","arch":"x86_64","old":"1-1"}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l, err := Parse(data)
 		if err != nil {

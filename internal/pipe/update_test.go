@@ -18,10 +18,23 @@ import (
 // command runs one command, which must end with that exit code, and returns what it prints.
 func command(t *testing.T, exit int, stdin []byte, name string, args ...string) []byte {
 	t.Helper()
+	out, _ := executed(t, exit, stdin, name, args...)
+	return out
+}
+
+// complaints is command that returns what it prints on standard error.
+func complaints(t *testing.T, exit int, stdin []byte, name string, args ...string) string {
+	t.Helper()
+	_, said := executed(t, exit, stdin, name, args...)
+	return said
+}
+
+func executed(t *testing.T, exit int, stdin []byte, name string, args ...string) ([]byte, string) {
+	t.Helper()
 	cmd := exec.Command(filepath.Join(bin, name), args...)
 	cmd.Stdin = bytes.NewReader(stdin)
-	var complaints bytes.Buffer
-	cmd.Stderr = &complaints
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	out, err := cmd.Output()
 	code := 0
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
@@ -30,9 +43,9 @@ func command(t *testing.T, exit int, stdin []byte, name string, args ...string) 
 		t.Fatal(err)
 	}
 	if code != exit {
-		t.Fatalf("%s %q: exit code %d instead of %d\n%s", name, args, code, exit, &complaints)
+		t.Fatalf("%s %q: exit code %d instead of %d\n%s", name, args, code, exit, &said)
 	}
-	return out
+	return out, said.String()
 }
 
 // A security advisory appears: the image is due for it, the new lock has the one

@@ -53,7 +53,7 @@ func (i *image) hold(ctx context.Context) error {
 	explained := advisory.Collection{}
 	for _, p := range i.lock.Packages {
 		c, changed := offered.compare(p, i.m.Image.Arch)
-		if !changed {
+		if !changed || i.lock.Keeps(c) {
 			continue
 		}
 		var found []*manifest.Advisory

@@ -2,7 +2,9 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -28,18 +30,22 @@ func (i *image) update(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if u.lock.Packages, err = u.newer(ctx, i.lock.Packages, i.asked()); err != nil {
+	if u.lock.Packages, err = u.newer(ctx, i.lock.Packages, i.asked(), true); err != nil {
 		return fmt.Errorf("updating %s: %w", i.plan.Lock, err)
 	}
 	if !i.onlySecurity {
-		if u.lock.Buildroot, err = u.newer(ctx, i.lock.Buildroot, all); err != nil {
+		if u.lock.Buildroot, err = u.newer(ctx, i.lock.Buildroot, all, false); err != nil {
 			return fmt.Errorf("updating the buildroot of %s: %w", i.plan.Lock, err)
 		}
+		if u.lock.Kept, err = i.kept(ctx, u.lock.Packages); err != nil {
+			return err
+		}
 	}
-	if u.updated+u.added == 0 {
+	if u.updated+u.added == 0 && slices.EqualFunc(u.lock.Kept, i.lock.Kept, func(a, b manifest.PackageChange) bool { return reflect.DeepEqual(a, b) }) {
 		i.Report.Printf("%s stays as it is", i.plan.Lock)
 		return nil
 	}
+	u.lock.Updated = u.lock.Updated || u.updated+u.added > 0
 	if err := u.lock.Write(i.plan.Lock); err != nil {
 		return fmt.Errorf("writing the lock: %w", err)
 	}
@@ -49,6 +55,23 @@ func (i *image) update(ctx context.Context) error {
 }
 
 func all(manifest.Package) bool { return true }
+
+// kept are those of the packages for which there was nothing newer although the
+// repositories have them otherwise. The image is not due for them again.
+func (i *image) kept(ctx context.Context, packages []manifest.Package) ([]manifest.PackageChange, error) {
+	offered, err := i.offers(ctx, i.stores, packages)
+	if err != nil {
+		return nil, err
+	}
+	var kept []manifest.PackageChange
+	for _, p := range packages {
+		if c, changed := offered.compare(p, i.m.Image.Arch); changed {
+			kept = append(kept, c)
+		}
+	}
+	sortChanges(kept)
+	return kept, nil
+}
 
 // asked tells which packages are to be updated: those that changed, as far as that counts.
 func (i *image) asked() func(manifest.Package) bool {
@@ -102,8 +125,9 @@ func (i *image) newLock(ctx context.Context) (*updating, error) {
 	return u, nil
 }
 
-// newer returns a list of the lock with newer packages, and those that they newly need.
-func (u *updating) newer(ctx context.Context, list []manifest.Package, asked func(manifest.Package) bool) ([]manifest.Package, error) {
+// newer returns a list of the lock with newer packages, and those that they
+// newly need. What another one obsoletes stays where dnf is to choose from the list.
+func (u *updating) newer(ctx context.Context, list []manifest.Package, asked func(manifest.Package) bool, dnf bool) ([]manifest.Package, error) {
 	held := make([]depsolve.Held, len(list))
 	for i, p := range list {
 		digest, err := cache.ParseDigest(p.Checksum)
@@ -115,30 +139,35 @@ func (u *updating) newer(ctx context.Context, list []manifest.Package, asked fun
 			Checksum: digest, Source: p.Source, Named: asked(p) && !modular(p.Release),
 		}
 	}
-	instead, added, err := depsolve.Update(ctx, u.snapshots, u.packages, u.arch, held)
-	if err != nil {
+	now, err := depsolve.Update(ctx, u.snapshots, u.packages, u.arch, held)
+	if _, ok := errors.AsType[*depsolve.UnsatisfiedError](err); ok {
 		return nil, hint.Wrap(err, "build without --locked, which resolves everything anew")
+	} else if err != nil {
+		return nil, err
 	}
 	listed := map[string]*repo.Package{}
 	for _, p := range u.packages {
 		listed[p.Checksum.String()] = p
 	}
-	var now []manifest.Package
+	var all []manifest.Package
 	for i, p := range list {
-		if instead[i] != nil {
-			p = u.describe(instead[i])
+		if now.Obsolete[i] && !dnf {
+			continue
+		}
+		if now.Instead[i] != nil {
+			p = u.describe(now.Instead[i])
 			u.updated++
 		} else if l := listed[p.Checksum]; l != nil && l.Snapshot.Name == p.Repository && !strings.HasPrefix(p.URL, u.bases[p.Repository]) {
 			p.URL = u.describe(l).URL // the repository has moved
 		}
-		now = append(now, p)
+		all = append(all, p)
 	}
-	for _, p := range added {
-		now = append(now, u.describe(p))
+	for _, p := range now.Added {
+		all = append(all, u.describe(p))
 		u.added++
 	}
 	seen := map[string]bool{}
-	return slices.DeleteFunc(now, func(p manifest.Package) bool {
+	return slices.DeleteFunc(all, func(p manifest.Package) bool {
 		twice := seen[p.Checksum]
 		seen[p.Checksum] = true
 		return twice

@@ -16,22 +16,35 @@ import (
 // among its artifacts, under each firmware that its spec names. With allow,
 // which stands for the flag --allow-untested, every image may be.
 func Tested(m *manifest.Manifest, allow bool) error {
+	return held(m, allow, "published", "publishes")
+}
+
+// TestedForRelease is Tested for an image that is only proposed to be published.
+func TestedForRelease(m *manifest.Manifest, allow bool) error {
+	return held(m, allow, "proposed", "proposes")
+}
+
+// held holds an image to the rule; done and does are what is to be done with it.
+func held(m *manifest.Manifest, allow bool, done, does string) error {
 	if allow {
 		return nil
 	}
-	return hint.Wrap(tested(m), "img-smoke tests it; --allow-untested publishes it all the same")
+	if err := tested(m); err != nil {
+		return hint.Wrap(fmt.Errorf("it is not %s because %w", done, err), "img-smoke tests it; --allow-untested %s it all the same", does)
+	}
+	return nil
 }
 
 func tested(m *manifest.Manifest) error {
 	if len(m.Tests) == 0 {
-		return errors.New("it is not published because it was not tested")
+		return errors.New("it was not tested")
 	}
 	var passed []string // the firmwares
 	var other string    // an artifact of which a test knows other bytes
 	for _, t := range m.Tests {
 		switch {
 		case !t.Passed:
-			return fmt.Errorf("it is not published because its test under %s failed: %s", t.Firmware, t.Cause)
+			return fmt.Errorf("its test under %s failed: %s", t.Firmware, t.Cause)
 		case of(t, m.Artifacts):
 			passed = append(passed, t.Firmware)
 		default:
@@ -39,12 +52,12 @@ func tested(m *manifest.Manifest) error {
 		}
 	}
 	if len(passed) == 0 {
-		return fmt.Errorf("it is not published because %q is not the file that was tested", other)
+		return fmt.Errorf("%q is not the file that was tested", other)
 	}
 	if m.Spec != nil {
 		for _, firmware := range m.Spec.Smoke.Firmware {
 			if !slices.Contains(passed, firmware) {
-				return fmt.Errorf("it is not published because it was not tested under %s, as its spec wants", firmware)
+				return fmt.Errorf("it was not tested under %s, as its spec wants", firmware)
 			}
 		}
 	}

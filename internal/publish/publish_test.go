@@ -37,6 +37,10 @@ func TestTested(t *testing.T) {
 		case err != nil && len(hint.Of(err)) != 1:
 			t.Errorf("%s: hints are %q", tt.name, hint.Of(err))
 		}
+		if release := publish.TestedForRelease(&tt.m, false); (release == nil) != (err == nil) ||
+			err != nil && (strings.Replace(err.Error(), "not published", "not proposed", 1) != release.Error() || hint.Of(release)[0] != "img-smoke tests it; --allow-untested proposes it all the same") {
+			t.Errorf("%s: for a release it is %v, %q", tt.name, release, hint.Of(release))
+		}
 		if err := publish.Tested(&tt.m, true); err != nil {
 			t.Errorf("%s: refused although it is allowed: %v", tt.name, err)
 		}
