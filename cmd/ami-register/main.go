@@ -34,7 +34,7 @@ func run(ctx context.Context, env *cli.Env) error {
 	if err != nil {
 		return err
 	}
-	table := &summary.Table{Title: "Machine images", Columns: []string{"image", "region", "AMI", "state", "time", "console"}}
+	table := &summary.Table{Title: "Machine images", Columns: []string{"image", "region", "AMI", "state", "time"}, Address: "console"}
 	defer table.Show(env.Report)
 	job := &ami.Job{
 		Account: a, Flags: o.apply, Workers: o.workers, DryRun: o.dryRun, Untested: o.untested, Report: env.Report,
@@ -43,7 +43,7 @@ func run(ctx context.Context, env *cli.Env) error {
 			if r.New {
 				state = "new"
 			}
-			table.Add(m.ID(), r.Region, r.ID, state, summary.Time(r.Took), ami.Console(r))
+			table.Add(ami.Console(r), m.ID(), r.Region, r.ID, state, summary.Time(r.Took))
 		},
 	}
 	switch {

@@ -66,7 +66,7 @@ func buildAll(ctx context.Context, env *cli.Env, engine *build.Engine, files []s
 		for _, p := range m.Build.Packages {
 			installed += p.Installed
 		}
-		table.Add(m.Image.ID(), fmt.Sprint(len(m.Build.Packages)), summary.Size(installed), summary.Size(m.Artifact("raw").Size), m.Build.Lock, summary.Time(time.Since(start)))
+		table.Add("", m.Image.ID(), fmt.Sprint(len(m.Build.Packages)), summary.Size(installed), summary.Size(m.Artifact("raw").Size), m.Build.Lock, summary.Time(time.Since(start)))
 		return nil
 	}
 	if len(files) == 0 {

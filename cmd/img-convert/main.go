@@ -74,7 +74,7 @@ func (o *options) manifests(ctx context.Context, env *cli.Env) error {
 		}
 		for _, a := range m.Artifacts {
 			if a.VirtualSize > 0 && a.SHA256 != "" {
-				table.Add(m.Image.ID(), a.Format, summary.Size(a.Size), a.SHA256)
+				table.Add("", m.Image.ID(), a.Format, summary.Size(a.Size), a.SHA256)
 			}
 		}
 		return nil

@@ -75,7 +75,7 @@ func run(ctx context.Context, env *cli.Env) error {
 		if err != nil {
 			result = "not rendered"
 		}
-		table.Add(t.ID(), t.Kickstart, result)
+		table.Add("", t.ID(), t.Kickstart, result)
 		errs = append(errs, err)
 	}
 	table.Summarize(c.env.Report)

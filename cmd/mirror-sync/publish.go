@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -46,14 +47,14 @@ func (o *options) publish(ctx context.Context, env *cli.Env, job *mirror.Job) er
 	} else if !o.check && !o.dryRun {
 		env.Report.Printf("the CHECKSUM files are not signed: RESPIN_SIGNING_KEY is not set")
 	}
-	manifests, titles, errs := o.collect(ctx, env, job)
+	manifests, errs := o.collect(ctx, env, job)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if len(job.Images) == 0 && !o.check {
 		return errors.Join(errs...)
 	}
-	done, err := o.do(ctx, env, job, strings.Join(titles, " "))
+	done, err := o.do(ctx, env, job, "")
 	errs = append(errs, err)
 	for n, m := range manifests {
 		if !done {
@@ -72,7 +73,7 @@ func (o *options) publish(ctx context.Context, env *cli.Env, job *mirror.Job) er
 }
 
 // collect reads the stream; an image that cannot be published stays behind.
-func (o *options) collect(ctx context.Context, env *cli.Env, job *mirror.Job) (manifests []*manifest.Manifest, titles []string, errs []error) {
+func (o *options) collect(ctx context.Context, env *cli.Env, job *mirror.Job) (manifests []*manifest.Manifest, errs []error) {
 	var formats []string
 	if o.formats != "" {
 		formats = strings.Split(o.formats, ",")
@@ -86,14 +87,14 @@ func (o *options) collect(ctx context.Context, env *cli.Env, job *mirror.Job) (m
 		if err != nil {
 			return err
 		}
-		manifests, titles = append(manifests, m), append(titles, m.Image.ID())
+		manifests = append(manifests, m)
 		job.Images = append(job.Images, image)
 		return nil
 	})
 	if err != nil {
 		errs = append(errs, err)
 	}
-	return manifests, titles, errs
+	return manifests, errs
 }
 
 // record adds what was published to a manifest, in the place of what was before.
@@ -120,7 +121,7 @@ func record(m *manifest.Manifest, i mirror.Image, destination, base string) {
 }
 
 // do checks, plans or runs a job; done tells whether the images are published.
-func (o *options) do(ctx context.Context, env *cli.Env, job *mirror.Job, title string) (done bool, err error) {
+func (o *options) do(ctx context.Context, env *cli.Env, job *mirror.Job, tree string) (done bool, err error) {
 	switch {
 	case o.check:
 		problems, files, err := job.Check(ctx)
@@ -147,9 +148,35 @@ func (o *options) do(ctx context.Context, env *cli.Env, job *mirror.Job, title s
 	if err != nil {
 		return false, err
 	}
-	table := summary.Table{Title: "Published on mirrors", Columns: []string{"images", "destination", "files", "sent", "linked", "bytes sent", "deleted", "waiting", "time"}}
-	table.Add(title, job.Destination.String(), fmt.Sprint(result.Files), fmt.Sprint(result.Sent), fmt.Sprint(result.Linked),
-		summary.Size(result.Bytes), fmt.Sprint(len(result.Deleted)), fmt.Sprint(result.Waiting), summary.Time(time.Since(start)))
-	table.Show(env.Report)
+	o.show(env, job, tree, result, time.Since(start))
 	return true, nil
+}
+
+// show lists what was published, a row for each image or one for a tree.
+func (o *options) show(env *cli.Env, job *mirror.Job, tree string, r mirror.Result, took time.Duration) {
+	table := summary.Table{Title: "Published on mirrors", Columns: []string{"image", "destination", "files", "size"}, Address: "URL"}
+	row := func(name, address string, files int, size int64) {
+		table.Add(address, name, job.Destination.String(), fmt.Sprint(files), summary.Size(size))
+	}
+	var size int64
+	for _, f := range job.Tree {
+		size += f.Size
+	}
+	if job.IsTree {
+		row(tree, "", len(job.Tree), size)
+	}
+	for _, i := range job.Images {
+		var size int64
+		address := ""
+		for _, f := range i.Files {
+			size += f.Size
+			if o.url != "" {
+				address = strings.TrimSuffix(o.url, "/") + "/" + path.Dir(f.Path) + "/"
+			}
+		}
+		row(i.Image.ID(), address, len(i.Files), size)
+	}
+	table.Note = fmt.Sprintf("%d files: %d sent (%s), %d linked, %d deleted, %d to be deleted later; %s",
+		r.Files, r.Sent, summary.Size(r.Bytes), r.Linked, len(r.Deleted), r.Waiting, summary.Time(took))
+	table.Show(env.Report)
 }

@@ -62,7 +62,7 @@ func run(ctx context.Context, env *cli.Env) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	o.table = summary.Table{Title: "Pushed to registries", Columns: []string{"image", "architecture", "reference", "digest", "sent", "there already", "time"}}
+	o.table = summary.Table{Title: "Pushed to registries", Columns: []string{"image", "architecture", "tags", "sent", "there already", "time"}, Address: "reference"}
 	defer func() { o.table.Show(env.Report) }()
 	switch {
 	case len(args) > 1:

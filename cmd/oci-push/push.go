@@ -145,8 +145,8 @@ func (o *options) send(ctx context.Context, env *cli.Env, push *oci.Push, title 
 	}
 	for _, i := range images {
 		sent, present := summary.Size(result.Sent), summary.Size(result.Present)
-		o.table.Add(title, registry.Key(i.Entry), push.Repository.Name().String()+":"+strings.Join(push.Tags, ","), i.Entry.Digest.String()[:19],
-			sent, present, summary.Time(time.Since(start)))
+		reference := push.Repository.Name().String() + ":" + push.Tags[0] + "@" + i.Entry.Digest.String()
+		o.table.Add(reference, title, registry.Key(i.Entry), strings.Join(push.Tags, ", "), sent, present, summary.Time(time.Since(start)))
 	}
 	return nil
 }

@@ -15,8 +15,8 @@ import (
 func finish(env *cli.Env, r *release.Result) error {
 	if r.Number > 0 {
 		env.Report.Printf("%s: #%d %s", r.Action, r.Number, r.URL)
-		table := summary.Table{Title: "Release", Columns: []string{"batch", "pull request", "what was done", "tag"}}
-		table.Add(r.Batch, r.URL, r.Action, r.Tag)
+		table := summary.Table{Title: "Release", Address: "pull request", Columns: []string{"batch", "what was done", "tag"}}
+		table.Add(r.URL, r.Batch, r.Action, r.Tag)
 		table.Summarize(env.Report)
 	}
 	if err := output(r); err != nil {

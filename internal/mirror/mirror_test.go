@@ -344,3 +344,14 @@ func TestLargeTree(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestMeter(t *testing.T) {
+	m := new(meter)
+	for _, part := range []string{">f+++++++++ releases/100% sure", "\n", "      1,000  10%", "\r     32768   1%    0.00kB/s    0:00:0", "0  \r    131072   5%    1.00MB/s    0:00:01\r",
+		strings.Repeat("x", 1000) + "\r", "65536 2%\r"} {
+		m.Write([]byte(part))
+	}
+	if m.seen != 131072 {
+		t.Errorf("%d bytes", m.seen)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -86,9 +87,14 @@ func (d *remote) Lock() error { return nil }
 
 // run starts rsync, again when the way to the other side broke.
 func (d *remote) run(ctx context.Context, args ...string) (out []byte, err error) {
+	return d.watched(ctx, io.Discard, args...)
+}
+
+// watched is run, and what rsync prints also goes to another writer at once.
+func (d *remote) watched(ctx context.Context, also io.Writer, args ...string) (out []byte, err error) {
 	for try := 1; ; try++ {
 		var again bool
-		out, again, err = d.once(ctx, args)
+		out, again, err = d.once(ctx, also, args)
 		if err == nil || !again || try == rsyncTries || ctx.Err() != nil {
 			return out, err
 		}
@@ -100,7 +106,7 @@ func (d *remote) run(ctx context.Context, args ...string) (out []byte, err error
 	}
 }
 
-func (d *remote) once(ctx context.Context, args []string) (out []byte, again bool, err error) {
+func (d *remote) once(ctx context.Context, also io.Writer, args []string) (out []byte, again bool, err error) {
 	cmd := exec.CommandContext(ctx, "rsync", append(d.flags, args...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) } // it tidies up on both sides
 	cmd.WaitDelay = 10 * time.Second
@@ -110,7 +116,7 @@ func (d *remote) once(ctx context.Context, args []string) (out []byte, again boo
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(&stdout, also), &stderr
 	err = cmd.Run()
 	if err == nil {
 		return stdout.Bytes(), false, nil

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/respin-project/respin/internal/report"
@@ -96,18 +97,54 @@ func (d *remote) Send(ctx context.Context, files []File, _ *State, _ map[string]
 	if files[0].Rank == data && slices.ContainsFunc(files, func(f File) bool { return f.Size >= worthKeeping }) {
 		how = goOn
 	}
-	if _, err := d.run(ctx, d.transfer(files, dir, list, how)...); err != nil {
+	m := &meter{task: task}
+	if _, err := d.watched(ctx, m, d.transfer(files, dir, list, how, "--info=progress2", "--no-human-readable")...); err != nil {
 		return Outcome{}, err
 	}
 	var outcome Outcome
+	var total int64
 	contents := map[string]bool{}
 	for _, f := range files {
 		key := twin(f)
 		outcome.count(f, key != "" && contents[key])
 		contents[key] = true
-		progress(task, f.Size)
+		total += f.Size
 	}
+	m.reached(total) // links and what was there take no time
 	return outcome, nil
+}
+
+// A meter reads how many bytes rsync has sent: "  1234567  12%    1.20MB/s ...", with a carriage return at its end.
+type meter struct {
+	task *report.Task
+	line []byte
+	seen int64
+}
+
+func (m *meter) Write(p []byte) (int, error) {
+	for _, c := range p {
+		if c != '\r' && c != '\n' {
+			if len(m.line) < 256 {
+				m.line = append(m.line, c)
+			}
+			continue
+		}
+		if fields := bytes.Fields(m.line); len(fields) > 1 && bytes.HasSuffix(fields[1], []byte("%")) {
+			if n, err := strconv.ParseInt(string(fields[0]), 10, 64); err == nil {
+				m.reached(n)
+			}
+		}
+		m.line = m.line[:0]
+	}
+	return len(p), nil
+}
+
+// reached moves the task on; where a transfer began again, it waits until that is further than the one before.
+func (m *meter) reached(n int64) {
+	if n > m.seen {
+		progress(m.task, n-m.seen)
+		m.seen = n
+	}
 }
 
 // Verify has the other side read what was sent. What has the right size and

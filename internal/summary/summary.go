@@ -3,11 +3,14 @@ package summary
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
+	"github.com/respin-project/respin/internal/markdown"
 	"github.com/respin-project/respin/internal/report"
 )
 
@@ -15,16 +18,24 @@ import (
 type Table struct {
 	Title   string
 	Columns []string
+	Address string // what the rows' addresses are, such as "console"
+	Note    string // a line below it; may be empty
 
 	mu   sync.Mutex
-	rows [][]string
+	rows []row
 }
 
-// Add adds a row with a cell for each column.
-func (t *Table) Add(cells ...string) {
+type row struct {
+	address string
+	cells   []string
+}
+
+// Add adds a row with a cell for each column, and where to find what it is
+// about, which may be empty: a URL, or something else that people copy.
+func (t *Table) Add(address string, cells ...string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.rows = append(t.rows, cells)
+	t.rows = append(t.rows, row{address, cells})
 }
 
 // Show writes the table to the report and to the step summary, unless it is empty.
@@ -48,37 +59,72 @@ func (t *Table) Summarize(r *report.Report) {
 	}
 }
 
+// text has addresses on lines of their own: they are long, and in a column would break every row of the table.
 func (t *Table) text() string {
-	all := append([][]string{t.Columns}, t.rows...)
+	all := append([]row{{cells: t.Columns}}, t.rows...)
 	widths := make([]int, len(t.Columns))
 	for _, row := range all {
-		for i, cell := range row {
+		for i, cell := range row.cells {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
 	var b strings.Builder
 	for _, row := range all {
 		var line strings.Builder
-		for i, cell := range row {
+		for i, cell := range row.cells {
 			line.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+		if row.address != "" {
+			b.WriteString("  " + row.address + "\n")
+		}
+	}
+	if t.Note != "" {
+		b.WriteString(t.Note + "\n")
 	}
 	return b.String()
 }
 
 func (t *Table) markdown() string {
-	escape := strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;")
-	var b strings.Builder
-	fmt.Fprintf(&b, "### %s\n\n| %s |\n|%s\n", t.Title, strings.Join(t.Columns, " | "), strings.Repeat("---|", len(t.Columns)))
-	for _, row := range t.rows {
-		cells := make([]string, len(row))
-		for i, cell := range row {
-			cells[i] = escape.Replace(cell)
-		}
-		fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
+	columns := t.Columns
+	addresses := slices.ContainsFunc(t.rows, func(r row) bool { return r.address != "" })
+	if addresses {
+		columns = append(slices.Clone(columns), t.Address)
 	}
-	return b.String()
+	var rows [][]string
+	for _, r := range t.rows {
+		var cells []string
+		for _, cell := range r.cells {
+			cells = append(cells, plain(cell))
+		}
+		if addresses {
+			cells = append(cells, link(t.Address, r.address))
+		}
+		rows = append(rows, cells)
+	}
+	text := markdown.Table("### "+t.Title, columns, rows)
+	if t.Note != "" {
+		text += "\n" + plain(t.Note) + "\n"
+	}
+	return text
+}
+
+// plain leaves a cell as it is if nothing in it means anything in Markdown.
+func plain(cell string) string {
+	if strings.ContainsFunc(cell, func(c rune) bool {
+		return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune(" .,;:/-+%()", c)
+	}) || strings.Contains(cell, "://") {
+		return markdown.Code(cell)
+	}
+	return cell
+}
+
+// link makes an address one to follow, if it is a URL that can stand in a table as it is.
+func link(name, address string) string {
+	if strings.HasPrefix(address, "https://") && !strings.ContainsAny(address, " ()<>|\\`\n") {
+		return "[" + name + "](" + address + ")"
+	}
+	return markdown.Code(address)
 }
 
 // Size is a number of bytes for people.

@@ -13,7 +13,7 @@ import (
 
 func TestShow(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "summary")
-	table := &Table{Title: "Pushed", Columns: []string{"image", "reference"}}
+	table := &Table{Title: "Pushed", Columns: []string{"image", "reference"}, Address: "pull"}
 	var out bytes.Buffer
 	getenv := func(name string) string { return map[string]string{"GITHUB_STEP_SUMMARY": file}[name] }
 	r := report.New(&out, "oci-push", report.Actions, getenv)
@@ -21,17 +21,29 @@ func TestShow(t *testing.T) {
 	if out.Len() != 0 {
 		t.Errorf("an empty table shows %q", &out)
 	}
-	table.Add("cloud-43", "a|b")
-	table.Add("x", "<script>")
+	table.Add("https://example.org/a", "cloud-43", "a|b")
+	table.Add("r@sha256:0", "x", "<script>")
+	table.Add("", "y", "@all 1.5 s (new)")
+	table.Note = "3 in 2.0 s"
 	table.Show(r)
-	if diff := cmp.Diff("oci-push: image     reference\noci-push: cloud-43  a|b\noci-push: x         <script>\n", out.String()); diff != "" {
+	want := `oci-push: image     reference
+oci-push: cloud-43  a|b
+oci-push:   https://example.org/a
+oci-push: x         <script>
+oci-push:   r@sha256:0
+oci-push: y         @all 1.5 s (new)
+oci-push: 3 in 2.0 s
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff("### Pushed\n\n| image | reference |\n|---|---|\n| cloud-43 | a\\|b |\n| x | &lt;script> |\n\n", string(text)); diff != "" {
+	want = "\n### Pushed\n\n| image | reference | pull |\n| --- | --- | --- |\n| cloud-43 | `a\\x7cb` | [pull](https://example.org/a) |\n" +
+		"| x | `<script>` | `r@sha256:0` |\n| y | `@all 1.5 s (new)` |  |\n\n3 in 2.0 s\n\n"
+	if diff := cmp.Diff(want, string(text)); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)
 	}
 }

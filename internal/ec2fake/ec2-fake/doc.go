@@ -11,7 +11,7 @@ It prints the environment for the tools that shall use it, and then serves until
 it is interrupted, when it tells how fast blocks were written:
 
 	scripts/ec2-fake > fake.env &
-	. ./fake.env
+	until [ -s fake.env ]; do sleep 1; done; . ./fake.env
 	ami-register --region us-east-1,eu-central-1 < manifest.json
 	curl $AWS_ENDPOINT_URL/volumes/us-east-1/snap-0123456789abcdef0 | cmp - disk.raw
 
