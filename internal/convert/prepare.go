@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 
 	"github.com/respin-project/respin/internal/block"
-	"github.com/respin-project/respin/internal/gce"
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/report"
@@ -68,7 +67,7 @@ func (r *run) prepare() error {
 // survey finds how large the disk is and where it has data, and returns how
 // much that is, and how much of the disk will be read for it, in bytes.
 func (r *run) survey() (data, work int64, err error) {
-	r.Disk.size, r.Disk.extents = r.Source.Size(), nil
+	r.Disk.size = r.Source.Size()
 	read := int64(0) // the end of the last block that is read
 	for off := int64(0); off < r.Disk.size; {
 		start, end, err := r.Source.Extent(off)
@@ -82,7 +81,6 @@ func (r *run) survey() (data, work int64, err error) {
 		from := max(start&^(block.Size-1), read)
 		read = min((end+block.Size-1)&^(block.Size-1), r.Disk.size)
 		work += max(read-from, 0)
-		r.Disk.extents = append(r.Disk.extents, gce.Extent{Start: start, End: end})
 		off = end
 	}
 	return data, work, nil

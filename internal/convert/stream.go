@@ -23,8 +23,7 @@ type Disk struct {
 	Name string // of the machine that has it, and of its files
 	Arch string // as RPM names it
 
-	size    int64 // bytes
-	extents []gce.Extent
+	size int64 // bytes
 }
 
 // open returns the stream's encoder of a disk.
@@ -47,7 +46,7 @@ func (s stream) open(ctx context.Context, to sections, d *Disk, rep *report.Repo
 	case "vhd":
 		return vhd.NewDynamic(to, d.size)
 	case "gce":
-		return gce.NewWriter(to, d.size, d.extents)
+		return gce.NewWriter(to, d.size)
 	}
 	panic("no stream " + s.kind)
 }

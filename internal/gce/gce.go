@@ -3,8 +3,8 @@
 // oldgnu format, compressed with gzip ("Manually import boot disks" in its
 // documentation).
 //
-// What the source of the disk knows to be holes is left out of the archive,
-// as tar's --sparse does it (GNU tar's manual, "Old GNU Format").
+// Blocks of zeros are left out of the archive, as tar's --sparse does it (GNU
+// tar's manual, "Old GNU Format").
 package gce
 
 import (
@@ -24,60 +24,62 @@ const (
 	firstEntries = 4  // of the sparse map, in the header
 	moreEntries  = 21 // in each sector after it
 	entrySize    = 24 // an offset and a length
+
+	// mostExtents are those that fit, with the entry at the end, into what gzip
+	// stores in one piece. A disk that has more gets zeros between the last ones.
+	mostExtents = firstEntries + (gz.MaxHead/sector-1)*moreEntries - 1
 )
 
 // Size is the disk that an archive has for one of size bytes: whole gibibytes.
 func Size(size int64) int64 { return (size + alignment - 1) / alignment * alignment }
 
-// An Extent is a part of the disk that holds data.
-type Extent struct{ Start, End int64 }
+// An extent is a part of the disk that holds data.
+type extent struct{ start, end int64 }
+
+// A File is what a Writer writes to. Skip leaves n bytes out, for WriteAt.
+type File interface {
+	io.Writer
+	io.WriterAt
+	Skip(n int64) error
+}
 
 // A Writer makes an archive. Encode may be called for several pieces of the
 // disk at the same time; Append and Zeros then want them in the disk's order.
 type Writer struct {
 	*gz.Writer
-	extents []Extent // those not passed yet
+	file    File
+	size    int64    // of the disk, bytes
+	most    int      // extents that the room in front has a map for
+	extents []extent // so far
 	off     int64    // in the disk
-	head    int64    // bytes of the archive before the disk
 	stored  int64    // of the disk's bytes, in the archive
 }
 
-// NewWriter begins an archive of a disk of size bytes, whose data lie in
-// extents, in ascending order.
-func NewWriter(f io.Writer, size int64, extents []Extent) (*Writer, error) {
-	out, err := gz.NewWriter(f)
-	if err != nil {
-		return nil, err
-	}
-	w := &Writer{Writer: out, extents: merge(extents, size)}
-	head := header(w.extents, Size(size))
-	w.head = int64(len(head))
-	_, err = out.Write(head)
-	return w, err
+// NewWriter begins an archive of a disk of size bytes. Which parts of it hold
+// data is known last and told first, so there is room left for that in front.
+func NewWriter(f File, size int64) (*Writer, error) {
+	return newWriter(f, size, int(min(size/(2*block.Size)+1, mostExtents)))
 }
 
-// merge widens the extents to whole blocks and puts together those that touch.
-func merge(extents []Extent, size int64) []Extent {
-	var merged []Extent
-	for _, e := range extents {
-		e.Start &^= block.Size - 1
-		e.End = min((e.End+block.Size-1)&^(block.Size-1), size)
-		if last := len(merged) - 1; last >= 0 && e.Start <= merged[last].End {
-			merged[last].End = max(e.End, merged[last].End)
-		} else if e.Start < e.End {
-			merged = append(merged, e)
-		}
-	}
-	return merged
+func newWriter(f File, size int64, most int) (*Writer, error) {
+	w := &Writer{Writer: gz.NewTail(f), file: f, size: size, most: most}
+	return w, f.Skip(w.room())
+}
+
+// room is how many bytes in front of the disk there are for the map, however
+// many extents it gets.
+func (w *Writer) room() int64 {
+	more := max(w.most+1-firstEntries, 0)
+	return gz.HeadRoom(sector * (1 + (more+moreEntries-1)/moreEntries))
 }
 
 // header is the archive member's header with the map of its extents.
-func header(extents []Extent, size int64) []byte {
+func header(extents []extent, size int64) []byte {
 	stored := int64(0)
 	var entries [][2]int64
 	for _, e := range extents {
-		entries = append(entries, [2]int64{e.Start, e.End - e.Start})
-		stored += e.End - e.Start
+		entries = append(entries, [2]int64{e.start, e.end - e.start})
+		stored += e.end - e.start
 	}
 	entries = append(entries, [2]int64{size, 0}) // the file ends in a hole, maybe one of no bytes
 	h := make([]byte, sector)
@@ -136,47 +138,42 @@ func number(field []byte, n int64) {
 
 // Append writes an encoded piece.
 func (w *Writer) Append(p *block.Piece) error {
-	w.pass(w.off)
-	if len(w.extents) == 0 || w.off < w.extents[0].Start {
-		return fmt.Errorf("the disk has data at byte %d, where a hole was: it was changed while it was read", w.off)
-	}
-	w.off += int64(p.Size)
-	w.stored += int64(p.Size)
+	w.extend(int64(p.Size))
 	return w.Writer.Append(p)
 }
 
-// Zeros appends n bytes of zeros. Those in holes take no space.
+// Zeros leaves n bytes of zeros out.
 func (w *Writer) Zeros(n int64) error {
-	for end := w.off + n; w.off < end; {
-		w.pass(w.off)
-		part := end
-		if len(w.extents) > 0 && w.extents[0].Start <= w.off {
-			part = min(w.extents[0].End, end)
-			w.stored += part - w.off
-			if err := w.Writer.Zeros(part - w.off); err != nil {
-				return err
-			}
-		} else if len(w.extents) > 0 {
-			part = min(w.extents[0].Start, end)
-		}
-		w.off = part
+	if len(w.extents) == w.most {
+		w.extend(n)
+		return w.Writer.Zeros(n)
 	}
+	w.off += n
 	return nil
 }
 
-// pass drops the extents that end at or before off.
-func (w *Writer) pass(off int64) {
-	for len(w.extents) > 0 && w.extents[0].End <= off {
-		w.extents = w.extents[1:]
+// extend notes that the disk's next n bytes are stored.
+func (w *Writer) extend(n int64) {
+	last := len(w.extents) - 1
+	if last < 0 || w.extents[last].end < w.off {
+		w.extents = append(w.extents, extent{w.off, w.off})
+		last++
 	}
+	w.off += n
+	w.extents[last].end = w.off
+	w.stored += n
 }
 
-// Close writes the archive's end. It does not close the file.
+// Close writes the archive's end and its head. It does not close the file.
 func (w *Writer) Close() error {
-	size := w.head + w.stored
+	head := header(w.extents, Size(w.size))
+	size := int64(len(head)) + w.stored
 	end := size + -size&(sector-1) + 2*sector
 	end += (record - end%record) % record
 	if _, err := w.Write(make([]byte, end-size)); err != nil {
+		return err
+	}
+	if _, err := w.file.WriteAt(w.Head(head, int(w.room())), 0); err != nil {
 		return err
 	}
 	return w.Writer.Close()

@@ -11,26 +11,13 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/respin-project/respin/internal/block"
 	"github.com/respin-project/respin/internal/block/blocktest"
 )
 
-// extents are the runs of the disk's blocks that are not all zero.
-func extents(disk []byte) []Extent {
-	var found []Extent
-	for off := 0; off < len(disk); off += block.Size {
-		end := min(off+block.Size, len(disk))
-		if len(bytes.Trim(disk[off:end], "\x00")) > 0 {
-			found = append(found, Extent{int64(off), int64(end)})
-		}
-	}
-	return found
-}
-
-func write(t testing.TB, disk []byte, extents []Extent) []byte {
+func write(t testing.TB, disk []byte) []byte {
 	t.Helper()
 	f := new(blocktest.File)
-	w, err := NewWriter(f, int64(len(disk)), extents)
+	w, err := NewWriter(f, int64(len(disk)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,8 +58,7 @@ func TestRoundTrip(t *testing.T) {
 	for i, size := range append(blocktest.Sizes, 9<<20+1) {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			disk := blocktest.Disk(uint64(i), size)
-			check(t, write(t, disk, extents(disk)), disk)
-			check(t, write(t, disk, []Extent{{0, int64(size)}}), disk)
+			check(t, write(t, disk), disk)
 		})
 	}
 }
@@ -83,7 +69,7 @@ func TestManyExtents(t *testing.T) {
 	for off := 0; off < len(disk); off += 2 << 20 {
 		disk[off] = 1
 	}
-	archive := write(t, disk, extents(disk))
+	archive := write(t, disk)
 	check(t, archive, disk)
 	tool, err := exec.LookPath("tar")
 	if err != nil {
@@ -125,12 +111,25 @@ func TestNumber(t *testing.T) {
 	}
 }
 
-func TestRefusesDataInHoles(t *testing.T) {
-	w, err := NewWriter(new(blocktest.File), 1<<20, nil)
-	if err != nil {
-		t.Fatal(err)
+// With more extents than there is room for, the zeros between the last ones are stored.
+func TestNoRoomForExtents(t *testing.T) {
+	disk := make([]byte, 12<<20+5)
+	for off := 1 << 20; off < len(disk); off += 2 << 20 {
+		disk[off] = 1
 	}
-	if err := w.Append(&block.Piece{Size: 1 << 20}); err == nil {
-		t.Error("data where there was a hole are taken")
+	for most := 1; most < 8; most++ {
+		f := new(blocktest.File)
+		w, err := newWriter(f, int64(len(disk)), most)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocktest.Write(t, w, disk)
+		check(t, f.Data, disk)
+		if want := min(most, 6); len(w.extents) != want {
+			t.Errorf("%d extents, want %d", len(w.extents), want)
+		}
+	}
+	if w, err := newWriter(new(blocktest.File), 1<<60, mostExtents); err != nil || w.room() > 1<<16 {
+		t.Errorf("%d bytes of room, %v", w.room(), err)
 	}
 }

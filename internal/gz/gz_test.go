@@ -47,3 +47,35 @@ func TestCombine(t *testing.T) {
 		}
 	}
 }
+
+// A head of any length that there is room for makes one member with the rest.
+func TestHead(t *testing.T) {
+	room := HeadRoom(3000)
+	for n := range 3001 {
+		f := new(blocktest.File)
+		if err := f.Skip(room); err != nil {
+			t.Fatal(err)
+		}
+		w := NewTail(f)
+		if _, err := w.Write([]byte("tail")); err != nil {
+			t.Fatal(err)
+		}
+		head := bytes.Repeat([]byte("x"), n)
+		b := w.Head(head, int(room))
+		if int64(len(b)) != room {
+			t.Fatalf("a head of %d bytes takes %d, want %d", n, len(b), room)
+		}
+		f.WriteAt(b, 0)
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := gzip.NewReader(bytes.NewReader(f.Data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Multistream(false)
+		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, append(head, "tail"...)) {
+			t.Fatalf("a head of %d bytes: comes back as %d bytes, %v", n, len(got), err)
+		}
+	}
+}

@@ -3,6 +3,7 @@
 package inspect
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
@@ -166,6 +167,15 @@ func (img *Image) openGzip(f *os.File) error {
 	if format := archive(head); format != "" {
 		img.Format = format
 	}
+	if img.Format != "gce" {
+		return nil
+	}
+	// The header tells how large the disk is with its holes.
+	h, err := tar.NewReader(io.MultiReader(bytes.NewReader(head), z)).Next()
+	if err != nil {
+		return err
+	}
+	img.VirtualSize = h.Size
 	return nil
 }
 

@@ -159,6 +159,9 @@ func (r *Reader) checkNumbers() error {
 	if h.ClusterBits < 9 || h.ClusterBits > 21 {
 		return fmt.Errorf("clusters of 2^%d bytes are not between 512 bytes and 2 MiB", h.ClusterBits)
 	}
+	if h.HeaderLength > 1<<h.ClusterBits {
+		return fmt.Errorf("a header of %d bytes is longer than a cluster", h.HeaderLength)
+	}
 	cluster := uint64(1) << h.ClusterBits
 	if h.RefcountOrder > 6 {
 		return fmt.Errorf("refcounts of 2^%d bits are not possible", h.RefcountOrder)

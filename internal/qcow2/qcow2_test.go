@@ -193,7 +193,8 @@ func TestHostile(t *testing.T) {
 		"expands to less":      {bomb(deflate.New(4096).Encode(nil, make([]byte, 1<<16-1))), "end after 65535 of 65536 bytes"},
 		"zstd bomb":            {isZstd(bomb(frame.Bytes())), "expand to more than 65536 bytes"},
 		"truncated":            {good[:l1], "is not in the file"},
-		"header long":          {patch(good, 100, uint32(80)), "a header of 80 bytes"},
+		"header short":         {patch(good, 100, uint32(80)), "a header of 80 bytes is too short"},
+		"header long":          {patch(good, 100, uint32(1<<32-1)), "a header of 4294967295 bytes is longer than a cluster"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := readAll(tt.image)

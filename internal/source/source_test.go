@@ -6,12 +6,14 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/respin-project/respin/internal/block/blocktest"
+	"github.com/respin-project/respin/internal/hint"
 )
 
 // read reads a disk to its end.
@@ -73,6 +75,23 @@ func TestTruncated(t *testing.T) {
 				t.Errorf("%s, %d of %d bytes: %v", name, cut, len(data), err)
 			}
 		}
+	}
+}
+
+func TestNoRoom(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("SKIP: a small file system can only be mounted as root")
+	}
+	dir := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Skipf("SKIP: no tmpfs can be mounted here: %s", out)
+	}
+	defer exec.Command("umount", dir).Run()
+	disk := bytes.Repeat([]byte{1}, 2<<20)
+	_, err := OpenStream(context.Background(), bytes.NewReader(disk), dir, nil)
+	want := "reading standard input: writing a temporary file: no space left on device"
+	if err == nil || err.Error() != want || len(hint.Of(err)) == 0 {
+		t.Errorf("got %v with the hint %q, want %s and a hint", err, hint.Of(err), want)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/raw"
 	"github.com/respin-project/respin/internal/report"
+	"golang.org/x/sys/unix"
 )
 
 // spool opens a disk that comes through a pipe. Because it can be read only
@@ -83,7 +84,7 @@ func copySparse(ctx context.Context, to *os.File, from io.Reader) (*raw.Reader, 
 		n, err := readFull(from, buf)
 		if !bytes.Equal(buf[:n], zeros[:n]) {
 			if _, err := to.WriteAt(buf[:n], off); err != nil {
-				return nil, fmt.Errorf("writing a temporary file: %w", err)
+				return nil, spoolFailed(err)
 			}
 		}
 		off += int64(n)
@@ -92,13 +93,24 @@ func copySparse(ctx context.Context, to *os.File, from io.Reader) (*raw.Reader, 
 				return nil, errors.New("it is empty")
 			}
 			if err := to.Truncate(off); err != nil {
-				return nil, fmt.Errorf("writing a temporary file: %w", err)
+				return nil, spoolFailed(err)
 			}
 			return raw.NewReader(to)
 		} else if err != nil {
 			return nil, err
 		}
 	}
+}
+
+// spoolFailed says why the copy could not be written. The file's name is gone already.
+func spoolFailed(err error) error {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
+		err = p.Err
+	}
+	if errors.Is(err, unix.ENOSPC) {
+		err = hint.Wrap(err, "the disk is unpacked beside the new files first: make room, or choose another folder with --output")
+	}
+	return fmt.Errorf("writing a temporary file: %w", err)
 }
 
 // readFull fills buf as far as it can. Unlike io.ReadFull it tells a stream

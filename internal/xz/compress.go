@@ -21,9 +21,16 @@ const (
 	dictSize     = 8 << 20 // of the preset -6, bytes
 	dictProperty = 22      // how a block's header says so
 
-	// The preset -6 looks for matches of 64 bytes. Looking for half of that
-	// takes a fifth less time, and the file gets half a percent larger.
-	lzma2 = "--lzma2=preset=6,nice=32"
+	// The preset -6 follows up to 48 links of its search tree at each byte, for
+	// matches of 64 bytes, and nearly all of them miss the processor's caches.
+	// The first eight find almost all that is worth finding: with them, and
+	// with matches of 32 bytes, a root file system takes two thirds of the
+	// time, and 2.1 % more room.
+	lzma2 = "--lzma2=preset=6,nice=32,depth=8"
+
+	// The tree takes 64 MiB, which are read all over: with large pages that
+	// takes an eighth less time. C libraries that do not know this ignore it.
+	largePages = "glibc.malloc.hugetlb=1"
 )
 
 // Find returns the best compressor there is and what it is called.
@@ -57,12 +64,21 @@ func environment() []string {
 	})
 }
 
+// tunables are the C library's that the user set, and large pages.
+func tunables() string {
+	const name = "GLIBC_TUNABLES"
+	if set := os.Getenv(name); set != "" {
+		return name + "=" + set + ":" + largePages
+	}
+	return name + "=" + largePages
+}
+
 // program compresses with XZ Utils.
 func program(path string) Compressor {
 	return func(ctx context.Context, dst []byte, data io.Reader) ([]byte, error) {
 		out, messages := bytes.NewBuffer(dst), new(strings.Builder)
 		cmd := exec.CommandContext(ctx, path, "--format=raw", lzma2, "--threads=1", "--stdout", "--quiet", "-")
-		cmd.Env = environment()
+		cmd.Env = append(environment(), tunables())
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = data, out, messages
 		if err := cmd.Run(); err != nil {
 			return nil, fmt.Errorf("running %s: %w: %s", path, err, strings.TrimSpace(messages.String()))
