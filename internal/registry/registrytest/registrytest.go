@@ -27,13 +27,13 @@ func Start(t testing.TB, dir string) string {
 }
 
 // Start3 runs Distribution 3, which keeps what it has of a chunk when the connection breaks.
-// scripts/setup --tests installs it from its source, as Debian has version 2.8.
+// scripts/setup --slow installs it from its source, as Debian has version 2.8.
 func Start3(t testing.TB, dir string) string {
 	t.Helper()
 	out, err := exec.Command("go", "env", "GOPATH").Output()
 	tool := filepath.Join(strings.TrimSpace(string(out)), "bin", "registry")
 	if _, statErr := os.Stat(tool); err != nil || statErr != nil {
-		t.Skip("SKIP: Distribution 3 is not installed")
+		t.Skip("SKIP: Distribution 3 is not installed: scripts/setup --slow does it")
 	}
 	return serve(t, tool, dir)
 }
