@@ -7,9 +7,10 @@ Usage:
 	img-diff [flags] OLD NEW
 
 OLD and NEW are each a manifest.json, a folder that holds one, a lock, or "-"
-for one of them on standard input. A lock knows packages only, so artifacts,
-files and kickstarts are compared where both sides are manifests, and the
-packages that the build's tools came from where both are locks.
+for one of them on standard input. A lock knows packages, and the digest of
+its kickstart, so artifacts, files and what a kickstart is made of are compared
+where both sides are manifests, and the packages that the build's tools came
+from where both are locks.
 
 Versions are ordered as rpm orders them. A package whose file or architecture
 changed while its version did not is called rebuilt. With --repo, updates are

@@ -26,8 +26,9 @@ type Report struct {
 	Advisories []manifest.Advisory `json:"advisories,omitempty"`
 	Installed  Size                `json:"installed"` // of all packages' contents
 	Artifacts  []Artifact          `json:"artifacts,omitempty"`
-	Files      []Sized             `json:"files,omitempty"`   // of the root tree and the file systems
-	Sources    []Source            `json:"sources,omitempty"` // of the kickstart
+	Files      []Sized             `json:"files,omitempty"`     // of the root tree and the file systems
+	Kickstart  bool                `json:"kickstart,omitempty"` // whether its text differs, where both sides know it
+	Sources    []Source            `json:"sources,omitempty"`   // of the kickstart
 }
 
 // Input says what was compared.
@@ -78,7 +79,9 @@ func Compare(old, new *Side, x *advisory.Index) *Report {
 		r.Files = files(old.Manifest.Build, new.Manifest.Build)
 		r.Sources = sources(old.Manifest.Kickstart, new.Manifest.Kickstart)
 	}
-	r.Same = len(r.Packages)+len(r.Tools)+len(r.Artifacts)+len(r.Files)+len(r.Sources) == 0
+	before, after := old.kickstart(), new.kickstart()
+	r.Kickstart = before != "" && after != "" && before != after
+	r.Same = !r.Kickstart && len(r.Packages)+len(r.Tools)+len(r.Artifacts)+len(r.Files)+len(r.Sources) == 0
 	return r
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/respin-project/respin/internal/advisory"
+	"github.com/respin-project/respin/internal/lock"
 	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/rpm"
 )
@@ -113,5 +114,23 @@ func TestBounds(t *testing.T) {
 	f.Close()
 	if _, err := Read(path, nil); err == nil || !strings.Contains(err.Error(), "it is longer than 128 MiB") {
 		t.Errorf("a file that is too long: %v", err)
+	}
+}
+
+// An edit of a script changes no package.
+func TestKickstart(t *testing.T) {
+	side := func(digest string) *Side { return &Side{Image: "cloud 43 x86_64", Lock: &lock.Lock{Kickstart: digest}} }
+	for _, tt := range []struct {
+		old, new string
+		differs  bool
+	}{{"sha256:aa", "sha256:bb", true}, {"sha256:aa", "sha256:aa", false}, {"", "sha256:aa", false}} {
+		r := Compare(side(tt.old), side(tt.new), nil)
+		if r.Kickstart != tt.differs || r.Same == tt.differs {
+			t.Errorf("%q and %q: %+v", tt.old, tt.new, r)
+		}
+		var text strings.Builder
+		if err := r.Markdown(&text); err != nil || strings.Contains(text.String(), "another kickstart") != tt.differs {
+			t.Errorf("%v\n%s", err, &text)
+		}
 	}
 }

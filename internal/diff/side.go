@@ -27,6 +27,17 @@ type Side struct {
 	Manifest *manifest.Manifest // nil if it is a lock
 }
 
+// kickstart is the digest of the rendered text; empty if it is not known.
+func (s *Side) kickstart() string {
+	switch {
+	case s.Lock != nil:
+		return s.Lock.Kickstart
+	case s.Manifest != nil && s.Manifest.Kickstart != nil:
+		return s.Manifest.Kickstart.Digest
+	}
+	return ""
+}
+
 // Read reads a side from a file that holds a manifest or a lock, or from the
 // manifest.json in a folder. "-" is stdin.
 func Read(path string, stdin io.Reader) (*Side, error) {

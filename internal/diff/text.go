@@ -64,6 +64,9 @@ func (r *Report) counts() string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, s.change))
 		}
 	}
+	if r.Kickstart {
+		parts = append(parts, "another kickstart")
+	}
 	if r.Old.Packages == r.New.Packages {
 		parts = append(parts, fmt.Sprintf("%d packages", r.New.Packages))
 	} else {
