@@ -29,7 +29,8 @@ An image is due for these reasons:
 	           last commit's
 
 All of the first four count unless --reason, --security or --due say less. What
-there is to know about packages is in the plan whatever the reasons. Packages of
+there is to know about packages is in the plan whatever the reasons, and which
+repositories were added, removed or changed since the lock was made. Packages of
 module streams are passed over.
 
 img-plan reads the repositories' lists, no packages, and keeps them by their

@@ -9,6 +9,15 @@ type Plan struct {
 	Files      []string        `json:"files,omitempty"`      // those that changed of the files that the image is made from, sorted
 	Packages   []PackageChange `json:"packages,omitempty"`   // installed ones that the repositories have otherwise now, sorted
 	Advisories []Advisory      `json:"advisories,omitempty"` // that explain these changes, sorted by id
+
+	Repositories []RepositoryChange `json:"repositories,omitempty"` // whose metadata is not what the lock was made from, sorted
+}
+
+// RepositoryChange is a repository that is not what it was. Old or New is empty where there was, or is, none of that name.
+type RepositoryChange struct {
+	Name string `json:"name"`
+	Old  string `json:"old,omitempty"` // digest of its repomd.xml
+	New  string `json:"new,omitempty"` // the same
 }
 
 // PackageChange is a package that is not what it was. Old or New is empty where it was, or is, not there.

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/respin-project/respin/internal/advisory"
@@ -72,7 +73,26 @@ func (i *image) hold(ctx context.Context) error {
 	}
 	sortChanges(i.plan.Packages)
 	i.plan.Advisories = explained.List()
+	i.plan.Repositories = i.repositories()
 	return nil
+}
+
+// repositories compares those of the lock with those of the kickstart now.
+func (i *image) repositories() []manifest.RepositoryChange {
+	digests := map[string]manifest.RepositoryChange{}
+	for _, r := range i.lock.Repositories {
+		digests[r.Name] = manifest.RepositoryChange{Name: r.Name, Old: r.Repomd}
+	}
+	for _, s := range i.stores {
+		digests[s.Name] = manifest.RepositoryChange{Name: s.Name, Old: digests[s.Name].Old, New: s.Repomd.String()}
+	}
+	var changed []manifest.RepositoryChange
+	for _, name := range slices.Sorted(maps.Keys(digests)) {
+		if c := digests[name]; c.Old != c.New {
+			changed = append(changed, c)
+		}
+	}
+	return changed
 }
 
 func sortChanges(all []manifest.PackageChange) {
