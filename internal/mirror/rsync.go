@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -112,6 +113,25 @@ func (d *remote) watched(ctx context.Context, also io.Writer, args ...string) (o
 	}
 }
 
+// A failure is how rsync ended.
+type failure struct {
+	code int
+	text string // all that it and ssh wrote
+}
+
+// Error gives rsync's own first line, before which ssh may have written more.
+func (f *failure) Error() string {
+	lines := strings.FieldsFunc(f.text, func(c rune) bool { return c == '\n' || c == '\r' }) // ssh's end with both
+	first := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "rsync") || strings.HasPrefix(l, "@ERROR") })
+	if len(lines) == 0 {
+		return fmt.Sprintf("rsync ended with %d", f.code)
+	}
+	if f.code == 255 { // ssh's
+		first = 0
+	}
+	return fmt.Sprintf("rsync ended with %d: %s", f.code, strings.TrimSpace(lines[max(first, 0)]))
+}
+
 // once starts rsync. tries is how often that may be done where it fails like this.
 func (d *remote) once(ctx context.Context, also io.Writer, args []string) (out []byte, tries int, err error) {
 	cmd := exec.CommandContext(ctx, "rsync", append(d.flags, args...)...)
@@ -131,8 +151,7 @@ func (d *remote) once(ctx context.Context, also io.Writer, args []string) (out [
 	}
 	code := cmd.ProcessState.ExitCode()
 	text := strings.TrimSpace(stderr.String())
-	first, _, _ := strings.Cut(text, "\n")
-	err = fmt.Errorf("rsync ended with %d: %s", code, strings.TrimSpace(first)) // ssh's lines end with a carriage return
+	err = &failure{code, text}
 	if strings.Contains(text, "No space left") || strings.Contains(text, "quota exceeded") {
 		return nil, 0, hint.Wrap(err, "make room there and run it again: it goes on with what is missing")
 	}
@@ -156,7 +175,7 @@ func (d *remote) Read(ctx context.Context, path string) ([]byte, error) {
 	defer os.RemoveAll(dir)
 	if _, err := d.run(ctx, "-s", "--ignore-missing-args", "--", d.target+path, dir+"/"); err != nil {
 		for _, gone := range []string{"No such file", "change_dir", "has vanished"} { // not even the folder is there, or not any more
-			if strings.Contains(err.Error(), gone) {
+			if f, ok := errors.AsType[*failure](err); ok && strings.Contains(f.text, gone) {
 				return nil, fs.ErrNotExist
 			}
 		}
