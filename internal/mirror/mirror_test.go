@@ -355,3 +355,22 @@ func TestMeter(t *testing.T) {
 		t.Errorf("%d bytes", m.seen)
 	}
 }
+
+// What ssh writes before rsync does neither hide rsync's own words nor that a file is not there.
+func TestFailure(t *testing.T) {
+	for _, tt := range []struct {
+		code int
+		text string
+		want string
+	}{
+		{23, "Warning: Permanently added 'h'\r\nrsync: link_stat \"/x\" failed: No such file\nrsync error: some", `rsync ended with 23: rsync: link_stat "/x" failed: No such file`},
+		{5, "@ERROR: Unknown module 'x'\nrsync error: y", "rsync ended with 5: @ERROR: Unknown module 'x'"},
+		{255, "ssh: no such host\r\nrsync error: unexplained", "rsync ended with 255: ssh: no such host"},
+		{1, "odd\n", "rsync ended with 1: odd"},
+		{20, "", "rsync ended with 20"},
+	} {
+		if got := (&failure{tt.code, tt.text}).Error(); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+	}
+}

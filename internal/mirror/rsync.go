@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,8 +12,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,8 +23,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rsyncTries is how often rsync is started again when the connection breaks.
-const rsyncTries = 8
+// How often rsync is started when the connection breaks, and where there never was one, which is most often a wrong name or login.
+const (
+	rsyncTries = 8
+	knocks     = 3
+)
 
 // remote is a folder that the program rsync reaches: a daemon's module
 // ("rsync://host/module/path") or over SSH ("user@host:path").
@@ -31,6 +37,7 @@ type remote struct {
 	flags   []string
 	scratch string // for lists of files and what is staged
 	staged  int
+	reached atomic.Bool // the other side has answered
 	ahead   *comparison // that was begun before it was asked for; nil if there is none
 }
 
@@ -93,9 +100,9 @@ func (d *remote) run(ctx context.Context, args ...string) (out []byte, err error
 // watched is run, and what rsync prints also goes to another writer at once.
 func (d *remote) watched(ctx context.Context, also io.Writer, args ...string) (out []byte, err error) {
 	for try := 1; ; try++ {
-		var again bool
-		out, again, err = d.once(ctx, also, args)
-		if err == nil || !again || try == rsyncTries || ctx.Err() != nil {
+		var tries int
+		out, tries, err = d.once(ctx, also, args)
+		if err == nil || try >= tries || ctx.Err() != nil {
 			return out, err
 		}
 		select {
@@ -106,7 +113,27 @@ func (d *remote) watched(ctx context.Context, also io.Writer, args ...string) (o
 	}
 }
 
-func (d *remote) once(ctx context.Context, also io.Writer, args []string) (out []byte, again bool, err error) {
+// A failure is how rsync ended.
+type failure struct {
+	code int
+	text string // all that it and ssh wrote
+}
+
+// Error gives rsync's own first line, before which ssh may have written more.
+func (f *failure) Error() string {
+	lines := strings.FieldsFunc(f.text, func(c rune) bool { return c == '\n' || c == '\r' }) // ssh's end with both
+	first := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "rsync") || strings.HasPrefix(l, "@ERROR") })
+	if len(lines) == 0 {
+		return fmt.Sprintf("rsync ended with %d", f.code)
+	}
+	if f.code == 255 { // ssh's
+		first = 0
+	}
+	return fmt.Sprintf("rsync ended with %d: %s", f.code, strings.TrimSpace(lines[max(first, 0)]))
+}
+
+// once starts rsync. tries is how often that may be done where it fails like this.
+func (d *remote) once(ctx context.Context, also io.Writer, args []string) (out []byte, tries int, err error) {
 	cmd := exec.CommandContext(ctx, "rsync", append(d.flags, args...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) } // it tidies up on both sides
 	cmd.WaitDelay = 10 * time.Second
@@ -119,20 +146,25 @@ func (d *remote) once(ctx context.Context, also io.Writer, args []string) (out [
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(&stdout, also), &stderr
 	err = cmd.Run()
 	if err == nil {
-		return stdout.Bytes(), false, nil
+		d.reached.Store(true)
+		return stdout.Bytes(), 0, nil
 	}
 	code := cmd.ProcessState.ExitCode()
 	text := strings.TrimSpace(stderr.String())
-	first, _, _ := strings.Cut(text, "\n")
-	err = fmt.Errorf("rsync ended with %d: %s", code, first)
+	err = &failure{code, text}
 	if strings.Contains(text, "No space left") || strings.Contains(text, "quota exceeded") {
-		return nil, false, hint.Wrap(err, "make room there and run it again: it goes on with what is missing")
+		return nil, 0, hint.Wrap(err, "make room there and run it again: it goes on with what is missing")
 	}
-	switch code {
-	case 5, 10, 12, 30, 35, 255: // refused for the moment, or broken off; 255 is ssh's
-		return nil, true, err
+	if code == 255 {
+		err = hint.Wrap(err, "does ssh to that host work without a question? RSYNC_RSH names another program or its options")
 	}
-	return nil, false, err
+	switch {
+	case (code == 10 || code == 255) && !d.reached.Load(): // no connection; 255 is ssh's
+		return nil, knocks, err
+	case slices.Contains([]int{5, 10, 12, 30, 35, 255}, code): // refused for the moment, or broken off
+		return nil, rsyncTries, err
+	}
+	return nil, 0, err
 }
 
 func (d *remote) Read(ctx context.Context, path string) ([]byte, error) {
@@ -143,7 +175,7 @@ func (d *remote) Read(ctx context.Context, path string) ([]byte, error) {
 	defer os.RemoveAll(dir)
 	if _, err := d.run(ctx, "-s", "--ignore-missing-args", "--", d.target+path, dir+"/"); err != nil {
 		for _, gone := range []string{"No such file", "change_dir", "has vanished"} { // not even the folder is there, or not any more
-			if strings.Contains(err.Error(), gone) {
+			if f, ok := errors.AsType[*failure](err); ok && strings.Contains(f.text, gone) {
 				return nil, fs.ErrNotExist
 			}
 		}

@@ -19,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/logging"
+	"github.com/respin-project/respin/internal/hint"
 )
 
 const (
@@ -62,9 +64,12 @@ func OpenS3(ctx context.Context, name string) (Destination, error) {
 			})
 		})
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRetryer(retryer), config.WithDefaultRegion("us-east-1"))
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRetryer(retryer), config.WithDefaultRegion("us-east-1"), config.WithLogger(logging.Nop{}))
+	if err == nil {
+		_, err = cfg.Credentials.Retrieve(ctx)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
+		return nil, hint.Wrap(fmt.Errorf("finding credentials for %s: %w", name, err), "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run aws sso login")
 	}
 	client := s3.NewFromConfig(cfg, func(o *s3.Options) {
 		o.UsePathStyle = o.BaseEndpoint != nil || os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_ENDPOINT_URL_S3") != ""

@@ -112,8 +112,18 @@ func SSH(t testing.TB) string {
 	serve(t, host, exec.Command(server, "-D", "-e", "-f", "/dev/null", "-p", port, "-h", filepath.Join(dir, "host"),
 		"-o", "ListenAddress=127.0.0.1", "-o", "AuthorizedKeysFile="+filepath.Join(dir, "user.pub"), "-o", "StrictModes=no",
 		"-o", "PidFile=none", "-o", "UsePAM=no", "-o", "PermitRootLogin=yes", "-o", "MaxStartups=100", "-o", "KexAlgorithms=curve25519-sha256"))
-	return fmt.Sprintf("ssh -F /dev/null -p %s -i %s -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
-		port, filepath.Join(dir, "user"))
+	// One connection for all runs, as docs/publish.md advises. The path of its socket must be short.
+	control, err := os.MkdirTemp("", "ssh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rsh := fmt.Sprintf("ssh -F /dev/null -p %s -i %s -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ControlPath=%s/s",
+		port, filepath.Join(dir, "user"), control)
+	t.Cleanup(func() {
+		exec.Command("ssh", append(strings.Fields(rsh)[1:], "-O", "exit", "127.0.0.1")...).Run()
+		os.RemoveAll(control)
+	})
+	return rsh + " -o ControlMaster=auto -o ControlPersist=20"
 }
 
 // S3 runs a server in which every folder of dir is a bucket, and returns its
