@@ -91,6 +91,22 @@ func TestWorkflows(t *testing.T) {
 		}
 	}
 
+	// One that does not boot fails, and leaves what tells why.
+	broken := s.Files("main")
+	broken["specs/two/two.ks"] += "\n%post\nrm -f /sbin/init /usr/sbin/init\n%end\n"
+	runs, err := s.GitHub.Run(s.Context(), s.PullRequest("broken", broken))
+	if err != nil || len(runs) != 1 || runs[0].Passed {
+		t.Fatalf("an image that does not boot passes: %+v, %v", runs, err)
+	}
+	s.built(runs[0], "failure-", "two")
+	bundle := filepath.Join(runs[0].Output, "artifacts/failure-two-43-0.x86_64/two-43-0.x86_64/logs/smoke-bios")
+	if console := s.read(filepath.Join(bundle, "console.log")); console == "" {
+		t.Error("the console is empty")
+	}
+	if said := strings.Join(runs[0].Summaries, "\n"); !strings.Contains(said, "no&#45;init") {
+		t.Errorf("the summary does not name the cause:\n%s", said)
+	}
+
 	// Another pull request that concerns no image builds none.
 	readme := s.Files("main")
 	readme["README.md"] = "The images of an example.\n"
@@ -98,26 +114,66 @@ func TestWorkflows(t *testing.T) {
 
 	// No release: merging it publishes nothing, but the next look proposes it.
 	s.run(s.MergePull(1), "release.yml")
-	s.release(3, "one")
+	s.release(4, "one")
 	s.published("one")
 
 	newer := filepath.Join(t.TempDir(), "newer")
 	s.command("mkfixture", "publish", "--from", s.distribution.Folder, "--to", newer, "--package", "dmidecode",
 		"--advisory", "FIXTURE-2026-1", "--type", "security", "--severity", "Important", "--cve", "CVE-2026-1")
 	s.Vars[0] = "REPO=file://" + newer + "/repo"
-	s.release(4, "two")
+	s.release(5, "two")
 	s.published("one", "two")
-	if body := s.Pulls()[3].Body; !strings.Contains(body, "CVE-2026-1") || !strings.Contains(body, "dmidecode") {
+	if body := s.Pulls()[4].Body; !strings.Contains(body, "CVE-2026-1") || !strings.Contains(body, "dmidecode") {
 		t.Errorf("the pull request does not tell of the update:\n%s", body)
 	}
 
 	// Then everything is as it should be.
 	s.built(s.run(s.Main("schedule", ""), "watch.yml")[0], "tested-")
-	if n := len(s.Pulls()); n != 4 {
+	if n := len(s.Pulls()); n != 5 {
 		t.Errorf("there are %d pull requests", n)
 	}
 	for _, v := range s.ec2.Violations() {
 		t.Error(v)
+	}
+}
+
+// TestRespin: what is not due for its age waits, unless an advisory is grave
+// enough; then it gets what advisories name, and nothing else.
+func TestRespin(t *testing.T) {
+	if os.Getenv("RESPIN_PIPE") == "" {
+		t.Skip("SKIP: it builds and boots images, and scripts/test sets RESPIN_PIPE for that")
+	}
+	s := open(t)
+	files := s.Files("main")
+	for _, name := range []string{"respin.yml", "package-watch.yml"} { // as whoever copies them
+		files[".github/workflows/"+name] = s.read("../../workflows/" + name)
+	}
+	delete(files, ".github/workflows/watch.yml")
+	files[".github/workflows/nightly.yml"] = `name: nightly
+on: {schedule: [{cron: "43 4 * * *"}]}
+permissions: {contents: write, pull-requests: write, issues: write}
+jobs:
+  respin:
+    uses: ./.github/workflows/respin.yml
+    with:
+      repo: url=${{ vars.REPO }}
+      age: 36500d
+`
+	s.Branch("main", "main", files)
+	s.built(s.run(s.Main("schedule", ""), "nightly.yml")[0], "tested-")
+
+	important, critical := filepath.Join(t.TempDir(), "important"), filepath.Join(t.TempDir(), "critical")
+	s.command("mkfixture", "publish", "--from", s.distribution.Folder, "--to", important, "--package", "busybox",
+		"--advisory", "FIXTURE-2026-1", "--type", "security", "--severity", "Important")
+	s.Vars[0] = "REPO=file://" + important + "/repo"
+	s.built(s.run(s.Main("schedule", ""), "nightly.yml")[0], "tested-")
+	s.command("mkfixture", "publish", "--from", s.distribution.Folder, "--to", critical, "--package", "dmidecode",
+		"--advisory", "FIXTURE-2026-2", "--type", "security", "--severity", "Critical")
+	s.Vars[0] = "REPO=file://" + critical + "/repo"
+	s.built(s.run(s.Main("schedule", ""), "nightly.yml")[0], "tested-", "two")
+	pulls := s.Pulls()
+	if len(pulls) != 1 || pulls[0].Head != "respin/security" || !strings.Contains(pulls[0].Title, "1 package in 1 image, 1 security advisory (critical)") {
+		t.Errorf("pull requests: %+v", pulls)
 	}
 }
 
