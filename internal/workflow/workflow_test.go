@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/respin-project/respin/internal/ec2fake"
 	"github.com/respin-project/respin/internal/ec2fake/ec2test"
 	"github.com/respin-project/respin/internal/fixture"
+	"github.com/respin-project/respin/internal/githubfake"
 	"github.com/respin-project/respin/internal/githubfake/githubtest"
 	"github.com/respin-project/respin/internal/mirror/mirrortest"
 	"github.com/respin-project/respin/internal/registry/registrytest"
@@ -69,21 +71,15 @@ type site struct {
 	mirror       string // folder
 }
 
-// TestWorkflows follows two images from changes to what users get: of a changed
-// line of a kickstart and, separately, of a newer package comes just the image
-// that it concerns.
-func TestWorkflows(t *testing.T) {
-	if os.Getenv("RESPIN_PIPE") == "" {
-		t.Skip("SKIP: it builds and boots images, and scripts/test sets RESPIN_PIPE for that")
-	}
+// TestScratch: of a pull request, just the images that it changes are built and booted.
+func TestScratch(t *testing.T) {
 	s := open(t)
 
 	// What nobody can want to become a command, an output or an annotation.
 	const hostile = "$(touch owned) `touch owned` \"'; ::error::gotcha\n::set-output name=due::no\n\"; touch owned #"
 	files := s.Files("main")
-	files["specs/one/one.ks"] = strings.Replace(files["specs/one/one.ks"], "echo \"made by respin\" > /etc/motd", "cat > /etc/motd <<'EOF'\nmade by respin\n"+hostile+"\nEOF", 1)
-	change := s.PullRequest("change", files)
-	scratch := s.run(change, "scratch.yml")[0]
+	files["specs/one/one.ks"] = changed(files["specs/one/one.ks"], hostile)
+	scratch := s.run(s.PullRequest("change", files), "scratch.yml")[0]
 	s.built(scratch, "scratch-", "one")
 	for _, c := range scratch.Commands {
 		if strings.Contains(c, "gotcha") {
@@ -111,25 +107,41 @@ func TestWorkflows(t *testing.T) {
 	readme := s.Files("main")
 	readme["README.md"] = "The images of an example.\n"
 	s.built(s.run(s.PullRequest("readme", readme), "scratch.yml")[0], "scratch-")
+}
+
+// changed is the kickstart of an image with another message for those who log in.
+func changed(kickstart, message string) string {
+	return strings.Replace(kickstart, "echo \"made by respin\" > /etc/motd", "cat > /etc/motd <<'EOF'\nmade by respin\n"+message+"\nEOF", 1)
+}
+
+// TestRelease follows two images from changes to what users get: of a changed
+// line of a kickstart and, separately, of a newer package comes just the image
+// that it concerns.
+func TestRelease(t *testing.T) {
+	s := open(t)
+	s.publish()
 
 	// No release: merging it publishes nothing, but the next look proposes it.
-	s.run(s.MergePull(1), "release.yml")
-	s.release(4, "one")
+	files := s.Files("main")
+	files["specs/one/one.ks"] = changed(files["specs/one/one.ks"], "Hello.")
+	s.Branch("change", "main", files)
+	s.run(s.MergePull(s.GitHub.Open(githubfake.Pull{Title: "change", Head: "change", Base: "main"})), "release.yml")
+	s.release(2, "one")
 	s.published("one")
 
 	newer := filepath.Join(t.TempDir(), "newer")
 	s.command("mkfixture", "publish", "--from", s.distribution.Folder, "--to", newer, "--package", "dmidecode",
 		"--advisory", "FIXTURE-2026-1", "--type", "security", "--severity", "Important", "--cve", "CVE-2026-1")
 	s.Vars[0] = "REPO=file://" + newer + "/repo"
-	s.release(5, "two")
+	s.release(3, "two")
 	s.published("one", "two")
-	if body := s.Pulls()[4].Body; !strings.Contains(body, "CVE-2026-1") || !strings.Contains(body, "dmidecode") {
+	if body := s.Pulls()[2].Body; !strings.Contains(body, "CVE-2026-1") || !strings.Contains(body, "dmidecode") {
 		t.Errorf("the pull request does not tell of the update:\n%s", body)
 	}
 
 	// Then everything is as it should be.
 	s.built(s.run(s.Main("schedule", ""), "watch.yml")[0], "tested-")
-	if n := len(s.Pulls()); n != 5 {
+	if n := len(s.Pulls()); n != 3 {
 		t.Errorf("there are %d pull requests", n)
 	}
 	for _, v := range s.ec2.Violations() {
@@ -140,9 +152,6 @@ func TestWorkflows(t *testing.T) {
 // TestRespin: what is not due for its age waits, unless an advisory is grave
 // enough; then it gets what advisories name, and nothing else.
 func TestRespin(t *testing.T) {
-	if os.Getenv("RESPIN_PIPE") == "" {
-		t.Skip("SKIP: it builds and boots images, and scripts/test sets RESPIN_PIPE for that")
-	}
 	s := open(t)
 	files := s.Files("main")
 	for _, name := range []string{"respin.yml", "package-watch.yml"} { // as whoever copies them
@@ -178,11 +187,12 @@ jobs:
 }
 
 func open(t *testing.T) *site {
-	s := &site{T: t, distribution: fixture.Find(t, "tiny"), output: t.TempDir(), mirror: t.TempDir()}
+	if os.Getenv("RESPIN_PIPE") == "" {
+		t.Skip("SKIP: it builds and boots images, and scripts/test sets RESPIN_PIPE for that")
+	}
+	t.Parallel()
+	s := &site{T: t, distribution: fixture.Find(t, "tiny"), output: t.TempDir()}
 	s.bin = filepath.Join(s.output, "bin")
-	s.registry = registrytest.Start(t, t.TempDir())
-	rsync := mirrortest.Rsync(t, s.mirror)
-	s.ec2 = ec2test.Start(t, ec2fake.Options{})
 	setup := exec.Command("../../scripts/action-setup")
 	setup.Env = append(os.Environ(), "RESPIN_ACTION_BIN="+s.bin, "GITHUB_PATH=/dev/null", "GITHUB_OUTPUT=/dev/null")
 	if out, err := setup.CombinedOutput(); err != nil {
@@ -199,8 +209,23 @@ func open(t *testing.T) *site {
 	t.Cleanup(func() { s.GitHub.Close() })
 	s.API = githubtest.Start(t, s.GitHub)
 	s.Env = []string{"RESPIN_ACTION_BIN=" + s.bin}
-	s.Vars = []string{"REPO=" + s.distribution.Repo(), "REGISTRY=" + s.registry + "/images", "MIRROR=rsync://" + rsync + "/pub/images"}
+	s.Vars = []string{"REPO=" + s.distribution.Repo()}
 	return s
+}
+
+// publish starts what images are published to.
+func (s *site) publish() {
+	s.registry, s.mirror = registrytest.Start(s.T, s.TempDir()), s.TempDir()
+	s.Vars = append(s.Vars, "REGISTRY="+s.registry+"/images", "MIRROR=rsync://"+mirrortest.Rsync(s.T, s.mirror)+"/pub/images")
+	s.ec2 = ec2fake.New(ec2fake.Options{Keys: map[string]ec2fake.Key{ec2fake.DefaultKey: {Secret: ec2test.Secret}}, Folder: s.TempDir()})
+	server := httptest.NewServer(s.ec2)
+	s.Cleanup(func() {
+		server.Close()
+		s.ec2.Close()
+	})
+	for name, value := range ec2test.Environment(server.URL) {
+		s.Env = append(s.Env, name+"="+value)
+	}
 }
 
 // specs are the files of the repository: two images with their locks, and the workflows.
@@ -290,6 +315,7 @@ func (s *site) built(r *Run, prefix string, images ...string) {
 	for _, f := range folders {
 		got = append(got, filepath.Base(f))
 	}
+	slices.Sort(want)
 	if d := cmp.Diff(want, got); d != "" {
 		s.Errorf("artifacts of %s wanted (-) and there (+):\n%s", r.Workflow, d)
 	}

@@ -111,7 +111,8 @@ func SSH(t testing.TB) string {
 	host, port := freePort(t)
 	serve(t, host, exec.Command(server, "-D", "-e", "-f", "/dev/null", "-p", port, "-h", filepath.Join(dir, "host"),
 		"-o", "ListenAddress=127.0.0.1", "-o", "AuthorizedKeysFile="+filepath.Join(dir, "user.pub"), "-o", "StrictModes=no",
-		"-o", "PidFile=none", "-o", "UsePAM=no", "-o", "PermitRootLogin=yes", "-o", "MaxStartups=100", "-o", "KexAlgorithms=curve25519-sha256"))
+		"-o", "PidFile=none", "-o", "SetEnv=SHLVL=9", "-o", "UsePAM=no", "-o", "PermitRootLogin=yes", "-o", "MaxStartups=100", "-o", "KexAlgorithms=curve25519-sha256"))
+	// The level keeps bash from reading the tester's own .bashrc, which may take seconds.
 	// One connection for all runs, as docs/publish.md advises. The path of its socket must be short.
 	control, err := os.MkdirTemp("", "ssh")
 	if err != nil {
