@@ -152,6 +152,9 @@ func TestRelease(t *testing.T) {
 // TestRespin: what is not due for its age waits, unless an advisory is grave
 // enough; then it gets what advisories name, and nothing else.
 func TestRespin(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIP: takes a minute more, and -short is given: scripts/test --slow runs it")
+	}
 	s := open(t)
 	files := s.Files("main")
 	for _, name := range []string{"respin.yml", "package-watch.yml"} { // as whoever copies them
