@@ -224,11 +224,7 @@ func readFile(ctx context.Context, path string, record *Record, parse func(io.Re
 	if record.Open.Hex != "" {
 		v.hash = record.Open.New()
 	}
-	if err := parse(v); err != nil {
-		return err
-	}
-	// A parser that is content stops at what it needs.
-	if _, err := io.Copy(io.Discard, v); err != nil {
+	if err := parseAhead(v, parse); err != nil {
 		return err
 	}
 	return v.check(record)
