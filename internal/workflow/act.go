@@ -71,11 +71,9 @@ func writeStandIns(folder string) error {
 type Run struct {
 	Workflow  string // the file's name
 	Passed    bool
-	Jobs      map[string]string // how each job ended: "success", "failure"; those that were skipped are not there
-	Summaries []string          // the step summaries, in the order in which they were written
-	Commands  []string          // errors, warnings and notices, as "::error file=…::text"
-	Text      string            // all that the steps printed
-	Output    string            // the folder that has its artifacts and summary.md
+	Summaries []string // the step summaries, in the order in which they were written
+	Commands  []string // errors, warnings and notices, as "::error file=…::text"
+	Output    string   // the folder that has its artifacts and summary.md
 }
 
 // run has act run one workflow.
@@ -92,6 +90,31 @@ func (g *GitHub) run(ctx context.Context, e Event, checkout, file string) (*Run,
 	if err := os.MkdirAll(output, 0o755); err != nil {
 		return nil, err
 	}
+	args, err := g.args(e, checkout, file, event)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, g.act, args...)
+	cmd.Dir = checkout
+	cmd.Env = append(os.Environ(), "DRY_RUN_REPOSITORY="+filepath.Join(g.work, "repository.git"), "DRY_RUN_RESPIN="+g.source, "DRY_RUN_OUTPUT="+output)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	r := &Run{Workflow: filepath.Base(file), Output: output}
+	err = r.follow(cmd, g.Log)
+	if _, ok := errors.AsType[*exec.ExitError](err); ok && ctx.Err() == nil {
+		err = nil
+	} else if err == nil {
+		r.Passed = true
+	}
+	if err != nil {
+		return nil, fmt.Errorf("running %s: %w", r.Workflow, err)
+	}
+	return r, os.WriteFile(filepath.Join(output, "summary.md"), []byte(strings.Join(r.Summaries, "\n")), 0o644)
+}
+
+// args are those of act.
+func (g *GitHub) args(e Event, checkout, file, event string) ([]string, error) {
 	args := []string{
 		e.Name, "--directory", checkout, "--workflows", file, "--eventpath", event, "--defaultbranch", "main", "--json", "--rm", "--no-skip-checkout", "--no-cache-server",
 		"--action-cache-path", filepath.Join(g.work, "act"), "--artifact-server-addr", "127.0.0.1", "--cache-server-addr", "127.0.0.1",
@@ -116,33 +139,7 @@ func (g *GitHub) run(ctx context.Context, e Event, checkout, file string) (*Run,
 	for _, l := range local {
 		args = append(args, "--local-repository", l)
 	}
-	cmd := exec.CommandContext(ctx, g.act, args...)
-	cmd.Dir = checkout
-	cmd.Env = append(os.Environ(), "DRY_RUN_REPOSITORY="+filepath.Join(g.work, "repository.git"), "DRY_RUN_RESPIN="+g.source, "DRY_RUN_OUTPUT="+output)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = 10 * time.Second
-	r := &Run{Workflow: filepath.Base(file), Output: output, Jobs: map[string]string{}}
-	reader, writer := io.Pipe()
-	cmd.Stdout, cmd.Stderr = writer, writer
-	done := make(chan error, 1)
-	go func() {
-		err := r.read(reader, g.Log)
-		reader.CloseWithError(err)
-		done <- err
-	}()
-	err = cmd.Run()
-	writer.Close()
-	readErr := <-done
-	if _, ok := errors.AsType[*exec.ExitError](err); ok && ctx.Err() == nil {
-		err = nil
-	} else if err == nil {
-		r.Passed = true
-	}
-	if err := errors.Join(err, readErr); err != nil {
-		return nil, fmt.Errorf("running %s: %w", r.Workflow, err)
-	}
-	return r, os.WriteFile(filepath.Join(output, "summary.md"), []byte(strings.Join(r.Summaries, "\n")), 0o644)
+	return args, nil
 }
 
 // local maps what the workflow and respin's own use to folders.
@@ -197,32 +194,46 @@ func used(text []byte) []string {
 	return all
 }
 
+// follow runs act and reads its log. A job that failed is an *exec.ExitError.
+func (r *Run) follow(cmd *exec.Cmd, log io.Writer) error {
+	reader, writer := io.Pipe()
+	cmd.Stdout, cmd.Stderr = writer, writer
+	done := make(chan error, 1)
+	go func() {
+		err := r.read(reader, log)
+		reader.CloseWithError(err)
+		done <- err
+	}()
+	err := cmd.Run()
+	writer.Close()
+	if readErr := <-done; readErr != nil {
+		return readErr
+	}
+	return err
+}
+
 // A line of act's log.
 type line struct {
-	Level, Msg, Job, Stage, Command, Content, Raw, JobResult string
-	RawOutput                                                bool `json:"raw_output"`
+	Level, Msg, Job, Stage, Command, Content, Raw string
 }
 
 func (r *Run) read(in io.Reader, log io.Writer) error {
-	lines := bufio.NewReader(in)
-	var all bytes.Buffer
-	for {
+	for lines := bufio.NewReader(in); ; {
 		text, err := lines.ReadBytes('\n')
 		if len(text) > 0 {
-			r.take(bytes.TrimSpace(text), &all, log)
+			r.take(bytes.TrimSpace(text), log)
+		}
+		if err == io.EOF {
+			return nil
 		}
 		if err != nil {
-			r.Text = all.String()
-			if err == io.EOF {
-				return nil
-			}
 			return err
 		}
 	}
 }
 
 // take takes one line of the log.
-func (r *Run) take(text []byte, all *bytes.Buffer, log io.Writer) {
+func (r *Run) take(text []byte, log io.Writer) {
 	var l line
 	if json.Unmarshal(text, &l) != nil {
 		l = line{Level: "info", Msg: string(text)}
@@ -231,18 +242,12 @@ func (r *Run) take(text []byte, all *bytes.Buffer, log io.Writer) {
 		return
 	}
 	msg := strings.TrimRight(l.Msg, "\n")
-	if l.JobResult != "" {
-		r.Jobs[l.Job] = l.JobResult
-	}
-	switch {
-	case l.Command == "summary":
+	switch l.Command {
+	case "summary":
 		r.Summaries = append(r.Summaries, l.Content)
 		msg = "  (step summary)\n" + l.Content
-	case l.Command == "error" || l.Command == "warning" || l.Command == "notice":
+	case "error", "warning", "notice":
 		r.Commands = append(r.Commands, strings.TrimSpace(l.Raw))
-	}
-	if l.RawOutput {
-		all.WriteString(msg + "\n")
 	}
 	if l.Stage != "Pre" && l.Stage != "Post" && !strings.HasPrefix(msg, "LocalRepositoryCache") {
 		fmt.Fprintf(log, "[%s] %s\n", strings.TrimSpace(l.Job), msg)
