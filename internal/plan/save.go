@@ -3,7 +3,6 @@ package plan
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -15,32 +14,26 @@ import (
 // lock is what is to be built, that to FOLDER/ID.lock.json: what another
 // machine needs besides the repository's files to build it.
 func Save(folder string, m *manifest.Manifest) error {
-	id := m.Image.ID()
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return fmt.Errorf("saving the plan of %s: %w", id, err)
+	if err := save(filepath.Join(folder, m.Image.ID()), m); err != nil {
+		return fmt.Errorf("saving the plan of %s: %w", m.Image.ID(), err)
+	}
+	return nil
+}
+
+func save(stem string, m *manifest.Manifest) error {
+	if err := os.MkdirAll(filepath.Dir(stem), 0o755); err != nil {
+		return err
 	}
 	var text bytes.Buffer
 	if err := m.Write(&text); err != nil {
-		return fmt.Errorf("saving the plan of %s: %w", id, err)
+		return err
 	}
-	if err := renameio.WriteFile(filepath.Join(folder, id+".json"), text.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("saving the plan of %s: %w", id, err)
+	if err := renameio.WriteFile(stem+".json", text.Bytes(), 0o644); err != nil || !m.Plan.Locked {
+		return err
 	}
-	if !m.Plan.Locked {
-		return nil
-	}
-	lock, err := os.Open(m.Plan.Lock)
+	lock, err := os.ReadFile(m.Plan.Lock)
 	if err != nil {
-		return fmt.Errorf("saving the lock of %s: %w", id, err)
+		return err
 	}
-	defer lock.Close()
-	out, err := renameio.NewPendingFile(filepath.Join(folder, id+".lock.json"), renameio.WithPermissions(0o644))
-	if err != nil {
-		return fmt.Errorf("saving the lock of %s: %w", id, err)
-	}
-	defer out.Cleanup()
-	if _, err := io.Copy(out, lock); err != nil {
-		return fmt.Errorf("saving the lock of %s: %w", id, err)
-	}
-	return out.CloseAtomicallyReplace()
+	return renameio.WriteFile(stem+".lock.json", lock, 0o644)
 }
