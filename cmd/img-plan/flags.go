@@ -45,7 +45,7 @@ func (o *options) planner() (*plan.Planner, error) {
 
 // count returns the reasons that count.
 func (o *options) count() ([]string, error) {
-	only := splitList(o.reasons)
+	only := cli.SplitList(o.reasons)
 	changes := []string{plan.Kickstart, plan.Lock, plan.Packages, plan.Security}
 	switch {
 	case o.reasons != "" && (o.security || o.due != ""):
@@ -100,11 +100,7 @@ func pairs(needs string, list []string) (map[string]string, error) {
 }
 
 func (o *options) choice() spec.Choice {
-	return spec.Choice{Versions: splitList(o.releases), Arches: splitList(o.arches)}
-}
-
-func splitList(s string) []string {
-	return strings.FieldsFunc(s, func(c rune) bool { return c == ',' })
+	return spec.Choice{Versions: cli.SplitList(o.releases), Arches: cli.SplitList(o.arches)}
 }
 
 // specs are those that are named, or all of specs/.

@@ -92,7 +92,7 @@ func (c *command) settings() (err error) {
 			return cli.Usagef("--syntax: %w", err)
 		}
 	}
-	c.choice.Versions, c.choice.Arches = splitList(c.releases), splitList(c.arches)
+	c.choice.Versions, c.choice.Arches = cli.SplitList(c.releases), cli.SplitList(c.arches)
 	c.set.Stdin = c.env.Stdin
 	c.set.Vars = map[string]string{}
 	for _, v := range c.vars {
@@ -127,8 +127,4 @@ func (c *command) render(ctx context.Context, t spec.Target) error {
 		return hint.Wrap(fmt.Errorf("%s: which release is it for? It has no #version=", t.Kickstart), "name it, as in --release 43")
 	}
 	return t.Manifest(k, c.set).Write(c.env.Stdout)
-}
-
-func splitList(s string) []string {
-	return strings.FieldsFunc(s, func(c rune) bool { return c == ',' })
 }

@@ -279,6 +279,11 @@ func Version() string {
 	return "(devel)"
 }
 
+// SplitList splits the value of a flag that is a list with commas; empty parts are left out.
+func SplitList(s string) []string {
+	return strings.FieldsFunc(s, func(c rune) bool { return c == ',' })
+}
+
 // Strings is a flag that can be given several times.
 type Strings []string
 
