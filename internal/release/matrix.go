@@ -15,11 +15,10 @@ import (
 func Images(ctx context.Context, r *githubapi.Repository, result *Result) (*plan.Matrix, error) {
 	path := recordPath(result.Batch)
 	doing := fmt.Sprintf("reading %q at %s", path, result.Commit)
-	merge, _, err := r.Git.GetCommit(ctx, r.Owner, r.Name, result.Commit)
+	c, err := get(ctx, r, result.Commit, doing)
 	if err != nil {
-		return nil, r.Explain(doing, err)
+		return nil, err
 	}
-	c := &commit{tree: merge.GetTree().GetSHA()}
 	if err := c.list(ctx, r); err != nil {
 		return nil, err
 	}

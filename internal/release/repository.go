@@ -38,9 +38,14 @@ func head(ctx context.Context, r *githubapi.Repository, branch string) (*commit,
 	if err != nil {
 		return nil, r.Explain(fmt.Sprintf("reading the branch %q", branch), err)
 	}
-	c, _, err := r.Git.GetCommit(ctx, r.Owner, r.Name, ref.GetObject().GetSHA())
+	return get(ctx, r, ref.GetObject().GetSHA(), fmt.Sprintf("reading the commit of the branch %q", branch))
+}
+
+// get returns a commit. doing says what for.
+func get(ctx context.Context, r *githubapi.Repository, sha, doing string) (*commit, error) {
+	c, _, err := r.Git.GetCommit(ctx, r.Owner, r.Name, sha)
 	if err != nil {
-		return nil, r.Explain(fmt.Sprintf("reading the commit of the branch %q", branch), err)
+		return nil, r.Explain(doing, err)
 	}
 	got := &commit{sha: c.GetSHA(), tree: c.GetTree().GetSHA(), message: c.GetMessage()}
 	for _, p := range c.Parents {
