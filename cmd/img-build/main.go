@@ -5,11 +5,9 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/respin-project/respin/internal/build"
-	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/cli"
 	"github.com/respin-project/respin/internal/fetch"
 	"github.com/respin-project/respin/internal/manifest"
@@ -40,17 +38,10 @@ func run(ctx context.Context, env *cli.Env) error {
 	if !inside {
 		return err
 	}
-	dir, err := cache.Dir(os.Getenv)
-	if err != nil {
+	if engine.Fetcher, err = fetch.Open(env.Report, o.offline, "respin/"+cli.Version()); err != nil {
 		return err
 	}
-	c, err := cache.Open(dir)
-	if err != nil {
-		return err
-	}
-	c.Report = env.Report
-	engine.Fetcher = &fetch.Fetcher{Cache: c, Report: env.Report, Offline: o.offline, UserAgent: "respin/" + cli.Version()}
-	return errors.Join(buildAll(ctx, env, engine, files), c.Close())
+	return errors.Join(buildAll(ctx, env, engine, files), engine.Fetcher.Cache.Close())
 }
 
 // buildAll builds the images of the files, or of standard input if there are none.

@@ -5,12 +5,10 @@ import (
 	_ "embed"
 	"errors"
 	"flag"
-	"os"
 	"regexp"
 	"strings"
 
 	"github.com/respin-project/respin/internal/advisory"
-	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/cli"
 	"github.com/respin-project/respin/internal/diff"
 	"github.com/respin-project/respin/internal/fetch"
@@ -87,17 +85,11 @@ func (o *options) advisories(ctx context.Context, env *cli.Env) (x *advisory.Ind
 	if len(o.repos) == 0 {
 		return nil, nil
 	}
-	dir, err := cache.Dir(os.Getenv)
+	f, err := fetch.Open(env.Report, o.offline, "respin/"+cli.Version())
 	if err != nil {
 		return nil, err
 	}
-	c, err := cache.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	c.Report = env.Report
-	defer func() { err = errors.Join(err, c.Close()) }()
-	f := &fetch.Fetcher{Cache: c, Report: env.Report, Offline: o.offline, UserAgent: "respin/" + cli.Version()}
+	defer func() { err = errors.Join(err, f.Cache.Close()) }()
 	var lists [][]repo.Advisory
 	for _, arg := range o.repos {
 		name, url := fetch.Redact(arg), arg

@@ -5,9 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"flag"
-	"os"
 
-	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/cli"
 	"github.com/respin-project/respin/internal/fetch"
 	"github.com/respin-project/respin/internal/manifest"
@@ -34,17 +32,11 @@ func run(ctx context.Context, env *cli.Env) (err error) {
 	if args, err = specs(args); err != nil {
 		return err
 	}
-	dir, err := cache.Dir(os.Getenv)
-	if err != nil {
+	if planner.Fetcher, err = fetch.Open(env.Report, o.offline, "respin/"+cli.Version()); err != nil {
 		return err
 	}
-	c, err := cache.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	c.Report, planner.Report = env.Report, env.Report
-	planner.Fetcher = &fetch.Fetcher{Cache: c, Report: env.Report, Offline: o.offline, UserAgent: "respin/" + cli.Version()}
+	defer func() { err = errors.Join(err, planner.Fetcher.Cache.Close()) }()
+	planner.Report = env.Report
 	var errs []error
 	var targets []spec.Target
 	for _, arg := range args {

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"path"
 	"slices"
 	"sync"
@@ -45,6 +46,21 @@ type Fetcher struct {
 	client *http.Client
 	mu     sync.Mutex
 	hosts  map[string]*host
+}
+
+// Open returns a Fetcher that keeps what it fetches in the user's cache; the
+// Cache is to be closed.
+func Open(r *report.Report, offline bool, userAgent string) (*Fetcher, error) {
+	dir, err := cache.Dir(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	c, err := cache.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	c.Report = r
+	return &Fetcher{Cache: c, Report: r, Offline: offline, UserAgent: userAgent}, nil
 }
 
 // host is what is known of a server.
