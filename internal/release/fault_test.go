@@ -75,40 +75,62 @@ func TestFaults(t *testing.T) {
 		if len(points) < 5 {
 			t.Fatalf("there are only the points %q", points)
 		}
-		for _, point := range points {
-			for _, kind := range kinds {
-				for _, times := range []int{1, -1} {
-					t.Run(fmt.Sprintf("%s/%s/%s/%d", stage, point, kind.name, times), func(t *testing.T) {
-						t.Parallel()
-						w := setUp(t, times > 0 && stage == "create")
-						f := kind.fault
-						f.Method, f.Path, _ = strings.Cut(point, " ")
-						f.Times = times
-						w.Break(f)
-						wait := 400 * time.Millisecond
-						if times < 0 {
-							wait = 0
-						}
-						_, err := w.propose(t, wait, second)
-						if w.Hit() == 0 {
-							t.Fatal("the fault hit nothing")
-						}
-						if err != nil && (strings.Contains(err.Error(), token) || len(hint.Of(err)) == 0) {
-							t.Errorf("the error has the token, or no hint: %v", err)
-						}
-						if err != nil && kind.passes && times > 0 {
-							t.Errorf("it gave up: %v", err)
-						}
-						if n := len(w.Pulls()); n > 1 {
-							t.Fatalf("there are %d pull requests", n)
-						}
-						w.heal()
-						if _, err := w.propose(t, 0, second); err != nil {
-							t.Fatal(err)
-						}
-						w.settled(t, second, stage == "close")
-					})
+		trial{
+			setUp: func(t *testing.T, once bool) *world { return setUp(t, once && stage == "create") },
+			act: func(t *testing.T, w *world, wait time.Duration) error {
+				_, err := w.propose(t, wait, second)
+				return err
+			},
+			after: func(t *testing.T, w *world, err error) {
+				if n := len(w.Pulls()); n > 1 {
+					t.Fatalf("there are %d pull requests", n)
 				}
+				w.heal()
+				if _, err := w.propose(t, 0, second); err != nil {
+					t.Fatal(err)
+				}
+				w.settled(t, second, stage == "close")
+			},
+		}.run(t, stage, points)
+	}
+}
+
+// A trial is something that can fail at any of its requests.
+type trial struct {
+	setUp func(t *testing.T, once bool) *world // once: the fault goes away by itself
+	act   func(t *testing.T, w *world, wait time.Duration) error
+	after func(t *testing.T, w *world, err error) // err is what act ended with
+}
+
+// run breaks each of the requests in each way, once and for good. An error has
+// a hint and not the token, and there is none if the fault goes away in time.
+func (tr trial) run(t *testing.T, stage string, points []string) {
+	for _, point := range points {
+		for _, kind := range kinds {
+			for _, times := range []int{1, -1} {
+				t.Run(fmt.Sprintf("%s/%s/%s/%d", stage, point, kind.name, times), func(t *testing.T) {
+					t.Parallel()
+					w := tr.setUp(t, times > 0)
+					f := kind.fault
+					f.Method, f.Path, _ = strings.Cut(point, " ")
+					f.Times = times
+					w.Break(f)
+					wait := 400 * time.Millisecond
+					if times < 0 {
+						wait = 0
+					}
+					err := tr.act(t, w, wait)
+					if w.Hit() == 0 {
+						t.Fatal("the fault hit nothing")
+					}
+					if err != nil && (strings.Contains(err.Error(), token) || len(hint.Of(err)) == 0) {
+						t.Errorf("the error has the token, or no hint: %v", err)
+					}
+					if err != nil && kind.passes && times > 0 {
+						t.Errorf("it gave up: %v", err)
+					}
+					tr.after(t, w, err)
+				})
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package release
 
 import (
-	"fmt"
 	"maps"
 	"net/http/httptest"
 	"slices"
@@ -82,48 +81,30 @@ func TestFaultsAfterMerge(t *testing.T) {
 		if len(points) < 3 { // the pull request, a label, another label
 			t.Fatalf("there are only the points %q", points)
 		}
-		for _, point := range points {
-			for _, kind := range kinds {
-				for _, times := range []int{1, -1} {
-					t.Run(fmt.Sprintf("%s/%s/%s/%d", stage, point, kind.name, times), func(t *testing.T) {
-						t.Parallel()
-						w := mergedWorld(t, i, publish, times > 0)
-						f := kind.fault
-						f.Method, f.Path, _ = strings.Cut(point, " ")
-						f.Times = times
-						w.Break(f)
-						wait := 400 * time.Millisecond
-						if times < 0 {
-							wait = 0
-						}
-						_, err := w.advanced(t, wait, publish)
-						if w.Hit() == 0 {
-							t.Fatal("the fault hit nothing")
-						}
-						switch {
-						case err == nil:
-							w.holdsRelease(t, publish)
-						case strings.Contains(err.Error(), token) || len(hint.Of(err)) == 0:
-							t.Errorf("the error has the token, or no hint: %v", err)
-						case kind.passes && times > 0:
-							t.Errorf("it gave up: %v", err)
-						}
-						if n := len(w.Pulls()); n != 1 {
-							t.Fatalf("there are %d pull requests", n)
-						}
-						w.heal()
-						result, err := w.advanced(t, 0, publish)
-						if err != nil {
-							t.Fatal(err)
-						}
-						if result.Number != 1 || result.Tag != "release/cloud/20261122.1" || result.Commit != w.Pulls()[0].Merge {
-							t.Errorf("it says %+v", result)
-						}
-						w.holdsRelease(t, publish)
-					})
+		trial{
+			setUp: func(t *testing.T, once bool) *world { return mergedWorld(t, i, publish, once) },
+			act: func(t *testing.T, w *world, wait time.Duration) error {
+				_, err := w.advanced(t, wait, publish)
+				return err
+			},
+			after: func(t *testing.T, w *world, err error) {
+				if err == nil {
+					w.holdsRelease(t, publish)
 				}
-			}
-		}
+				if n := len(w.Pulls()); n != 1 {
+					t.Fatalf("there are %d pull requests", n)
+				}
+				w.heal()
+				result, err := w.advanced(t, 0, publish)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if result.Number != 1 || result.Tag != "release/cloud/20261122.1" || result.Commit != w.Pulls()[0].Merge {
+					t.Errorf("it says %+v", result)
+				}
+				w.holdsRelease(t, publish)
+			},
+		}.run(t, stage, points)
 	}
 }
 
