@@ -13,8 +13,8 @@ checks, puts the files into the image's folder as
 NAME-VERSION-RELEASE.ARCH.EXTENSION, adds them to the manifest, saves that as
 manifest.json there, and passes it on.
 
-With files, each of them is a raw disk, a qcow2, or a raw disk packed with xz,
-zstd or gzip; - is standard input. The new files lie beside it, or in the folder
+With files, each of them is a raw disk, a qcow2, VMDK or VHD, or a raw disk packed
+with xz, zstd or gzip; - is standard input. The new files lie beside it, or in the folder
 that --output names, and a line of JSON on standard output tells of each what a
 manifest would.
 

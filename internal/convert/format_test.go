@@ -56,9 +56,9 @@ var checks = map[string][]check{
 	"raw.xz":           {reads, tool("xz -t FILE"), tool("xz -dc FILE | cmp - RAW")},
 	"raw.zst":          {reads, tool("zstd -q -t FILE"), tool("zstd -q -dc FILE | cmp - RAW")},
 	"raw.gz":           {reads, tool("gzip -t FILE"), tool("gzip -dc FILE | cmp - RAW")},
-	"vmdk":             {tool("qemu-img check -q -f vmdk FILE"), tool("qemu-img compare -q -f vmdk -F raw FILE RAW")},
+	"vmdk":             {reads, tool("qemu-img check -q -f vmdk FILE"), tool("qemu-img compare -q -f vmdk -F raw FILE RAW")},
 	"vhd":              {reads, tool("qemu-img compare -q -f vpc -F raw FILE RAW")},
-	"vhd:dynamic":      {tool("qemu-img compare -q -f vpc -F raw FILE RAW")},
+	"vhd:dynamic":      {reads, tool("qemu-img compare -q -f vpc -F raw FILE RAW")},
 	"gce":              {tool("tar -xSzf FILE --one-top-level=DIR/gce && cmp -n $(stat -c %s RAW) DIR/gce/disk.raw RAW && test $(stat -c %s DIR/gce/disk.raw) = $((1<<30))")},
 	"ova": {
 		tool("tar -xf FILE -C DIR && cd DIR && sed 's/SHA256(\\(.*\\))= \\(.*\\)/\\2  \\1/' disk.mf | sha256sum --quiet -c"),

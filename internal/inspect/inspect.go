@@ -124,15 +124,16 @@ func (img *Image) open(ctx context.Context, f *os.File, head []byte) (disk, erro
 		img.Format, img.Compression = "raw.gz", "gzip"
 		return nil, img.openGzip(f)
 	case source.VMDK:
-		img.Format, img.Compression = "vmdk", "deflate"
-		size, err := vmdk.DiskSize(head)
-		img.VirtualSize, img.ClusterSize = size, vmdk.GrainSize
-		return nil, err
+		img.Format = "vmdk"
+		return img.openVMDK(f, img.Size)
 	case source.DynamicVHD:
 		img.Format = "vhd:dynamic"
-		size, err := vhd.DiskSize(head)
-		img.VirtualSize, img.ClusterSize = size, vhd.BlockSize
-		return nil, err
+		d, err := vhd.NewReader(f, img.Size)
+		if err != nil {
+			return nil, err
+		}
+		img.VirtualSize, img.ClusterSize = d.Size(), d.BlockSize()
+		return d, nil
 	case source.Raw:
 		return img.openRaw(f, head)
 	default:
@@ -142,8 +143,9 @@ func (img *Image) open(ctx context.Context, f *os.File, head []byte) (disk, erro
 
 // openRaw tells a raw disk from what only a closer look shows.
 func (img *Image) openRaw(f *os.File, head []byte) (disk, error) {
-	if format := archive(head); format != "" {
-		img.Format = format
+	if img.Format = archive(head); img.Format == "ova" {
+		return img.openOVA(f)
+	} else if img.Format != "" {
 		return nil, nil
 	}
 	img.Format, img.VirtualSize = "raw", img.Size
@@ -151,6 +153,40 @@ func (img *Image) openRaw(f *os.File, head []byte) (disk, error) {
 		img.Format, img.VirtualSize = "vhd", img.Size-vhd.FooterSize
 	}
 	return io.NewSectionReader(f, 0, img.VirtualSize), nil
+}
+
+func (img *Image) openVMDK(f io.ReaderAt, size int64) (disk, error) {
+	d, err := vmdk.NewReader(f, size)
+	if err != nil {
+		return nil, err
+	}
+	img.VirtualSize, img.ClusterSize = d.Size(), d.GrainSize()
+	if d.Packed() {
+		img.Compression = "deflate"
+	}
+	return d, nil
+}
+
+// openOVA finds the first disk of a machine.
+func (img *Image) openOVA(f *os.File) (disk, error) {
+	file := io.NewSectionReader(f, 0, img.Size)
+	for members := tar.NewReader(file); ; {
+		h, err := members.Next()
+		if err == io.EOF {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+		if !strings.HasSuffix(h.Name, ".vmdk") {
+			continue
+		}
+		// Having read the header, the reader stands before the file's bytes.
+		start, err := file.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return nil, err
+		}
+		return img.openVMDK(io.NewSectionReader(f, start, h.Size), h.Size)
+	}
 }
 
 // openGzip tells Google's archive from a raw disk.

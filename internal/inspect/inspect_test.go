@@ -118,7 +118,7 @@ func inFormats(t *testing.T, path string, want *Image) {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	formats, err := convert.ParseFormats("qcow2,qcow2:zstd,raw.zst,vhd")
+	formats, err := convert.ParseFormats("qcow2,qcow2:zstd,raw.zst,vhd,vhd:dynamic,vmdk,ova")
 	if err != nil {
 		t.Fatal(err)
 	}

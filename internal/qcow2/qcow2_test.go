@@ -5,9 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -69,30 +66,13 @@ func TestRoundTrip(t *testing.T) {
 
 // What QEMU writes is read: both versions, its compressed, plain, zero and missing clusters.
 func TestReadsQemu(t *testing.T) {
-	tool, err := exec.LookPath("qemu-img")
-	if err != nil {
-		t.Skip("SKIP: qemu-img is not installed")
-	}
 	disk := grow(blocktest.Disk(99, 7<<20+4711))
-	dir := t.TempDir()
-	raw := filepath.Join(dir, "disk.raw")
-	if err := os.WriteFile(raw, disk, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	for _, args := range []string{
 		"-o compat=0.10", "-o compat=0.10 -c", "-o compat=1.1", "-c", "-c -o compression_type=zstd",
 		"-o cluster_size=512", "-c -o cluster_size=2M", "-S 0", "-o refcount_bits=1", "-c -W -m 4",
 	} {
 		t.Run(args, func(t *testing.T) {
-			path := filepath.Join(dir, "disk.qcow2")
-			all := append([]string{"convert", "-O", "qcow2"}, strings.Fields(args)...)
-			if out, err := exec.Command(tool, append(all, raw, path)...).CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			image, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			image := blocktest.QemuImage(t, disk, "-O qcow2 "+args)
 			if got, err := readAll(image); err != nil || !bytes.Equal(got, disk) {
 				t.Errorf("comes back as %d bytes, %v", len(got), err)
 			}
@@ -237,22 +217,6 @@ func FuzzReader(f *testing.F) {
 		if err != nil {
 			return
 		}
-		buf := make([]byte, 4096)
-		for off, i := int64(0), 0; off < r.Size() && i < 100; i++ {
-			start, end, err := r.Extent(off)
-			if err != nil {
-				return
-			}
-			if start < off || end < start || end > r.Size() {
-				t.Fatalf("the extent at %d is %d to %d", off, start, end)
-			}
-			if end == start {
-				break
-			}
-			if _, err := r.ReadAt(buf, start); err != nil && err != io.EOF {
-				return
-			}
-			off = end
-		}
+		blocktest.Walk(t, r)
 	})
 }

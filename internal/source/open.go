@@ -1,5 +1,5 @@
 // Package source opens disks for reading, whatever file they come in: raw
-// ones, qcow2, fixed VHD, and raw ones compressed with xz, zstd or gzip.
+// ones, qcow2, VMDK, VHD, and raw ones compressed with xz, zstd or gzip.
 package source
 
 import (
@@ -15,6 +15,7 @@ import (
 	"github.com/respin-project/respin/internal/raw"
 	"github.com/respin-project/respin/internal/report"
 	"github.com/respin-project/respin/internal/vhd"
+	"github.com/respin-project/respin/internal/vmdk"
 	"github.com/respin-project/respin/internal/xz"
 	"github.com/respin-project/respin/internal/zst"
 )
@@ -52,8 +53,8 @@ func (f *File) Close() error {
 	return errors.Join(errs...)
 }
 
-// Open opens a disk for reading: a raw one, a qcow2, or a raw one compressed
-// with xz, zstd or gzip. What does not tell its size is unpacked to a
+// Open opens a disk for reading: a raw one, a qcow2, VMDK or VHD, or a raw one
+// compressed with xz, zstd or gzip. What does not tell its size is unpacked to a
 // temporary file in the folder scratch first.
 func Open(ctx context.Context, path, scratch string, rep *report.Report) (*File, error) {
 	f, err := os.Open(path)
@@ -115,6 +116,12 @@ func open(ctx context.Context, f *os.File, scratch string, rep *report.Report) (
 	case Qcow2:
 		src, err := qcow2.NewReader(f, size)
 		return &File{Disk: src}, err
+	case VMDK:
+		src, err := vmdk.NewReader(f, size)
+		return &File{Disk: src}, err
+	case DynamicVHD:
+		src, err := vhd.NewReader(f, size)
+		return &File{Disk: src}, err
 	case XZ:
 		src, name, err := xz.Open(ctx, f, size, ahead())
 		if err != nil {
@@ -153,7 +160,7 @@ func DiskName(path string) string {
 		return "disk"
 	}
 	name := path[strings.LastIndexByte(path, '/')+1:]
-	for _, ext := range []string{".xz", ".zst", ".gz", ".raw", ".img", ".qcow2"} {
+	for _, ext := range []string{".xz", ".zst", ".gz", ".raw", ".img", ".qcow2", ".vmdk", ".vhd"} {
 		if short := strings.TrimSuffix(name, ext); short != "" {
 			name = short
 		}

@@ -113,7 +113,7 @@ func (failing) Read([]byte) (int, error) { return 0, os.NewSyscallError("read", 
 
 func TestDiskName(t *testing.T) {
 	for path, want := range map[string]string{
-		"-": "disk", "disk.raw": "disk", "a/b.c/disk.raw.xz": "disk", "x.img.gz": "x", "x.qcow2": "x", ".raw": ".raw", "Fedora-43.x86_64.raw": "Fedora-43.x86_64",
+		"-": "disk", "disk.raw": "disk", "a/b.c/disk.raw.xz": "disk", "x.img.gz": "x", "x.qcow2": "x", "x.vmdk": "x", "x.dynamic.vhd": "x.dynamic", ".raw": ".raw", "Fedora-43.x86_64.raw": "Fedora-43.x86_64",
 	} {
 		if got := DiskName(path); got != want {
 			t.Errorf("%s is %s, want %s", path, got, want)

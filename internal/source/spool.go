@@ -34,7 +34,7 @@ func spool(ctx context.Context, r io.Reader, scratch string, rep *report.Report)
 			return nil, err
 		}
 		return spoolDisk(ctx, disk, scratch, rep)
-	case Qcow2, XZ, Zstd:
+	case Qcow2, VMDK, DynamicVHD, XZ, Zstd:
 		copied, err := spoolDisk(ctx, in, scratch, rep)
 		if err != nil {
 			return nil, err

@@ -3,7 +3,6 @@ package vhd
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"hash"
 
 	"github.com/respin-project/respin/internal/block"
@@ -37,21 +36,6 @@ type Dynamic struct {
 	next  int64    // block
 	table []uint32 // where the blocks are, sectors
 	id    hash.Hash
-}
-
-// BlockSize is the size of a dynamic VHD's blocks, in bytes.
-const BlockSize = blockSize
-
-// DiskSize returns the size of the disk in a dynamic VHD that begins with head, in bytes.
-func DiskSize(head []byte) (int64, error) {
-	var f footer
-	if _, err := binary.Decode(head, binary.BigEndian, &f); err != nil {
-		return 0, fmt.Errorf("reading the VHD footer: %w", err)
-	}
-	if f.CurrentSize > maxSize {
-		return 0, fmt.Errorf("reading the VHD footer: a disk of %d bytes is not possible", f.CurrentSize)
-	}
-	return int64(f.CurrentSize), nil
 }
 
 // NewDynamic begins a VHD of a disk of size bytes, which is rounded up to whole mebibytes.

@@ -101,6 +101,11 @@ func TestRoundTrip(t *testing.T) {
 				t.Errorf("dynamic: comes back as %d bytes, %v", len(got), err)
 			}
 			blocktest.CheckQemu(t, "vpc", image, want)
+			r, err := NewReader(bytes.NewReader(image), int64(len(image)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			blocktest.CheckReader(t, r, want)
 		})
 	}
 }

@@ -1,4 +1,4 @@
-// Package vmdk writes disks in VMware's streamOptimized format, as "VMware
+// Package vmdk writes and reads disks in VMware's streamOptimized format, as "VMware
 // Virtual Disks: Virtual Disk Format 1.1" specifies it: the form of a VMDK
 // that can be written and read from start to end, which OVF packages hold.
 //
@@ -60,10 +60,17 @@ type header struct {
 	_                 [433]byte
 }
 
+// Flags of the header.
 const (
-	flags         = 1<<0 | 1<<16 | 1<<17 // the new line test is valid, grains are compressed, there are markers
-	algorithm     = 1                    // deflate
-	directoryLast = math.MaxUint64       // the footer has the grain directory's offset
+	newLineTest  = 1 << 0 // NewLines is valid
+	zeroGrains   = 1 << 2 // an entry of 1 in a table is a grain of zeros
+	packedGrains = 1 << 16
+	hasMarkers   = 1 << 17
+)
+
+const (
+	algorithm     = 1              // deflate
+	directoryLast = math.MaxUint64 // the footer has the grain directory's offset
 )
 
 // A Writer makes an image. Encode may be called for several pieces of the
@@ -87,21 +94,6 @@ type encoder struct {
 // Size is the disk that an image has for one of size bytes: whole grains.
 func Size(size int64) int64 { return (size + grainBytes - 1) / grainBytes * grainBytes }
 
-// GrainSize is the size of a grain, in bytes.
-const GrainSize = grainBytes
-
-// DiskSize returns the size of the disk in an image that begins with head, in bytes.
-func DiskSize(head []byte) (int64, error) {
-	var h header
-	if _, err := binary.Decode(head, binary.LittleEndian, &h); err != nil {
-		return 0, fmt.Errorf("reading the VMDK header: %w", err)
-	}
-	if h.Capacity > maxSize/sector {
-		return 0, fmt.Errorf("reading the VMDK header: a disk of %d sectors is not possible", h.Capacity)
-	}
-	return int64(h.Capacity) * sector, nil
-}
-
 // NewWriter begins an image of a disk of size bytes, which is rounded up to whole grains.
 func NewWriter(f io.Writer, size int64) (*Writer, error) {
 	w := &Writer{
@@ -109,7 +101,7 @@ func NewWriter(f io.Writer, size int64) (*Writer, error) {
 		table: make([]uint32, tableEntries),
 		head: header{
 			Version:          3,
-			Flags:            flags,
+			Flags:            newLineTest | packedGrains | hasMarkers,
 			Capacity:         uint64(Size(size) / sector),
 			GrainSize:        grain,
 			DescriptorOffset: descriptorAt,

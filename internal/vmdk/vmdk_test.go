@@ -98,6 +98,11 @@ func TestRoundTrip(t *testing.T) {
 				t.Fatalf("comes back as %d bytes, %v", len(got), err)
 			}
 			blocktest.CheckQemu(t, "vmdk", image, want)
+			r, err := NewReader(bytes.NewReader(image), int64(len(image)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			blocktest.CheckReader(t, r, want)
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -32,4 +33,28 @@ func CheckQemu(t *testing.T, format string, image, disk []byte) {
 			t.Errorf("qemu-img %s: %v\n%s", args[0], err, out)
 		}
 	}
+}
+
+// QemuImage returns the image that qemu-img makes of a disk with some of its
+// options, or skips the test.
+func QemuImage(t *testing.T, disk []byte, options string) []byte {
+	t.Helper()
+	tool, err := exec.LookPath("qemu-img")
+	if err != nil {
+		t.Skip("SKIP: qemu-img is not installed")
+	}
+	dir := t.TempDir()
+	raw, path := filepath.Join(dir, "disk.raw"), filepath.Join(dir, "image")
+	if err := os.WriteFile(raw, disk, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"convert", "-f", "raw"}, strings.Fields(options)...)
+	if out, err := exec.Command(tool, append(args, raw, path)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	image, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
 }
