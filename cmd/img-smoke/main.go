@@ -13,10 +13,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/cli"
 	"github.com/respin-project/respin/internal/manifest"
+	"github.com/respin-project/respin/internal/pending"
 	"github.com/respin-project/respin/internal/qemu"
 	"github.com/respin-project/respin/internal/smoke"
 )
@@ -69,7 +69,7 @@ func run(ctx context.Context, env *cli.Env) error {
 		env.Report.Summary(smoke.Summary(suites))
 	}
 	if o.junit != "" && ctx.Err() == nil {
-		err = errors.Join(err, renameio.WriteFile(o.junit, smoke.JUnit(suites), 0o644))
+		err = errors.Join(err, pending.WriteFile(o.junit, smoke.JUnit(suites), 0o644))
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/respin-project/respin/internal/pending"
 	"github.com/respin-project/respin/internal/sandbox"
 )
 
@@ -62,21 +63,21 @@ func (l *Loader) modules(p platform) []string {
 // makeImage has grub2-mkimage make a core image; configuration, if any, is
 // built in and run first.
 func (l *Loader) makeImage(ctx context.Context, p platform, prefix, configuration string) ([]byte, error) {
-	dir, err := os.MkdirTemp("", "respin-grub-")
+	dir, err := pending.NewFolder("respin-grub-")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer dir.Close()
 	args := []string{"grub2-mkimage", "-O", p.name, "-p", prefix, "-o", "/work/image"}
 	if configuration != "" {
-		if err := os.WriteFile(filepath.Join(dir, "configuration"), []byte(configuration), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir.Path, "configuration"), []byte(configuration), 0o644); err != nil {
 			return nil, err
 		}
 		args = append(args, "-c", "/work/configuration")
 	}
-	mounts := []sandbox.Mount{{Source: dir, Target: "/work"}}
+	mounts := []sandbox.Mount{{Source: dir.Path, Target: "/work"}}
 	if err := l.run(ctx, l.Tools, true, mounts, append(args, l.modules(p)...)...); err != nil {
 		return nil, fmt.Errorf("making GRUB's image for %s: %w", p.name, err)
 	}
-	return os.ReadFile(filepath.Join(dir, "image"))
+	return os.ReadFile(filepath.Join(dir.Path, "image"))
 }

@@ -9,12 +9,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
-	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/respin-project/respin/internal/hint"
+	"github.com/respin-project/respin/internal/pending"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
@@ -26,52 +23,19 @@ const writeBack = 16 << 20
 // A file is one that is being made. It is seen under its name only after it was published.
 type file struct {
 	path    string
-	pending *renameio.PendingFile
+	pending *pending.File
 	size    int64     // bytes so far, with the holes
 	sum     hash.Hash // of what was written so far; nil if it has to be read again for that
 	started int64     // up to where the kernel was asked to write back
 }
 
-// createFile begins a file, and removes what a run that was killed left of it.
-// What is being written is locked, so the lock tells whether anybody still does.
+// createFile begins a file.
 func createFile(path string) (*file, error) {
-	removeAbandoned(path)
-	pending, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(0o644))
+	f, err := pending.Create(path, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("creating %s: %w", path, cause(err))
 	}
-	if err := unix.Flock(int(pending.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil && err != unix.EOPNOTSUPP && err != unix.ENOLCK {
-		pending.Cleanup()
-		return nil, fmt.Errorf("creating %s: locking it: %w", path, err)
-	}
-	return &file{path: path, pending: pending, sum: sha256.New()}, nil
-}
-
-// abandoned matches what renameio adds to a name for the time of writing.
-var abandoned = regexp.MustCompile(`^[0-9]{10,}$`)
-
-func removeAbandoned(path string) {
-	entries, err := os.ReadDir(filepath.Dir(path))
-	if err != nil {
-		return // creating the file will say what is wrong
-	}
-	for _, e := range entries {
-		suffix, ok := strings.CutPrefix(e.Name(), "."+filepath.Base(path))
-		if !ok || !abandoned.MatchString(suffix) {
-			continue
-		}
-		name := filepath.Join(filepath.Dir(path), e.Name())
-		f, err := os.OpenFile(name, os.O_RDWR|unix.O_NOFOLLOW, 0)
-		if err != nil {
-			continue
-		}
-		st, err := f.Stat()
-		// One that was made just now may be about to be locked.
-		if err == nil && time.Since(st.ModTime()) > time.Second && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-			os.Remove(name)
-		}
-		f.Close()
-	}
+	return &file{path: path, pending: f, sum: sha256.New()}, nil
 }
 
 // cause takes the name of the temporary file out of a system error.

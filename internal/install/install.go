@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/respin-project/respin/internal/fetch"
+	"github.com/respin-project/respin/internal/pending"
 	"github.com/respin-project/respin/internal/repo"
 	"github.com/respin-project/respin/internal/report"
 	"github.com/respin-project/respin/internal/sandbox"
@@ -49,12 +50,12 @@ func (in *Installer) Install(ctx context.Context, q Request) ([]repo.Fetched, er
 	if err != nil {
 		return nil, err
 	}
-	conf, err := os.MkdirTemp("", "respin-dnf-")
+	conf, err := pending.NewFolder("respin-dnf-")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(conf)
-	if err := in.configure(conf, q); err != nil {
+	defer conf.Close()
+	if err := in.configure(conf.Path, q); err != nil {
 		return nil, err
 	}
 	task := in.Report.Task("installing packages", 0, report.Items)
@@ -67,8 +68,8 @@ func (in *Installer) Install(ctx context.Context, q Request) ([]repo.Fetched, er
 		Mounts: []sandbox.Mount{
 			{Source: in.Tree, Target: "/target"},
 			{Target: "/target", System: true},
-			{Source: conf, Target: "/respin", ReadOnly: true},
-			{Source: filepath.Join(conf, "macros"), Target: "/etc/rpm/macros.languages", ReadOnly: true},
+			{Source: conf.Path, Target: "/respin", ReadOnly: true},
+			{Source: filepath.Join(conf.Path, "macros"), Target: "/etc/rpm/macros.languages", ReadOnly: true},
 			{Target: "/var/cache"}, {Target: "/var/log"}, {Target: "/var/tmp"},
 		},
 		ReadOnly: true,

@@ -11,9 +11,9 @@ import (
 	"os"
 	"slices"
 
-	"github.com/google/renameio/v2"
 	"github.com/respin-project/respin/internal/cache"
 	"github.com/respin-project/respin/internal/manifest"
+	"github.com/respin-project/respin/internal/pending"
 	"github.com/respin-project/respin/internal/repo"
 )
 
@@ -182,7 +182,7 @@ func (l *Lock) Write(path string) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, text, 0o644)
+	return pending.WriteFile(path, text, 0o644)
 }
 
 // Digest is the digest of the lock's text, as manifests have it.

@@ -6,14 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/respin-project/respin/internal/hint"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 
-	"github.com/google/renameio/v2"
+	"github.com/respin-project/respin/internal/hint"
+
+	"github.com/respin-project/respin/internal/pending"
 )
 
 // maxDocument bounds what one document may take of memory, in bytes.
@@ -107,7 +108,7 @@ func (m *Manifest) Save() error {
 	if err != nil {
 		return fmt.Errorf("writing the manifest of %s: %w", m.Image.ID(), err)
 	}
-	return renameio.WriteFile(m.Path(FileName), text, 0o644)
+	return pending.WriteFile(m.Path(FileName), text, 0o644)
 }
 
 // Write appends the manifest to a stream.

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/respin-project/respin/internal/hint"
+	"github.com/respin-project/respin/internal/pending"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,7 +36,7 @@ type remote struct {
 	name    string // as the user wrote it
 	target  string // as rsync wants it, with a slash at its end
 	flags   []string
-	scratch string // for lists of files and what is staged
+	scratch *pending.Folder // for lists of files and what is staged
 	staged  int
 	reached atomic.Bool // the other side has answered
 	ahead   *comparison // that was begun before it was asked for; nil if there is none
@@ -67,7 +68,7 @@ func OpenRsync(name string) (Destination, error) {
 		return nil, fmt.Errorf("%q is no destination", name)
 	}
 	var err error
-	d.scratch, err = os.MkdirTemp("", "mirror-sync-*")
+	d.scratch, err = pending.NewFolder("mirror-sync-")
 	return d, err
 }
 
@@ -86,7 +87,7 @@ func (d *remote) Close() error {
 		d.ahead.stop()
 		<-d.ahead.done
 	}
-	return os.RemoveAll(d.scratch)
+	return d.scratch.Close()
 }
 
 // Lock does nothing: there is no lock that rsync could take on the other side.
@@ -163,12 +164,14 @@ func (d *remote) once(ctx context.Context, also io.Writer, args []string) (out [
 		return nil, knocks, err
 	case slices.Contains([]int{5, 10, 12, 30, 35, 255}, code): // refused for the moment, or broken off
 		return nil, rsyncTries, err
+	case strings.Contains(text, "File exists"): // another run made the same folder at the same moment
+		return nil, knocks, err
 	}
 	return nil, 0, err
 }
 
 func (d *remote) Read(ctx context.Context, path string) ([]byte, error) {
-	dir, err := os.MkdirTemp(d.scratch, "read-*")
+	dir, err := os.MkdirTemp(d.scratch.Path, "read-*")
 	if err != nil {
 		return nil, err
 	}

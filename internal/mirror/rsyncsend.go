@@ -19,12 +19,12 @@ import (
 // links to one, so that they become that at the destination, too.
 func (d *remote) stage(files []File) (dir, list string, err error) {
 	d.staged++
-	list = filepath.Join(d.scratch, fmt.Sprintf("list-%d", d.staged))
+	list = filepath.Join(d.scratch.Path, fmt.Sprintf("list-%d", d.staged))
 	dir, ok := base(files)
 	if list, err = selection(list, dir, files); ok || err != nil {
 		return dir, list, err
 	}
-	dir = filepath.Join(d.scratch, fmt.Sprintf("stage-%d", d.staged))
+	dir = filepath.Join(d.scratch.Path, fmt.Sprintf("stage-%d", d.staged))
 	first := map[string]string{} // sources by digest
 	for _, f := range files {
 		to := filepath.Join(dir, filepath.FromSlash(f.Path))
@@ -221,7 +221,7 @@ func verify(f File) error {
 }
 
 func (d *remote) Delete(ctx context.Context, paths []string) error {
-	empty, err := os.MkdirTemp(d.scratch, "empty-*")
+	empty, err := os.MkdirTemp(d.scratch.Path, "empty-*")
 	if err != nil {
 		return err
 	}
@@ -231,7 +231,7 @@ func (d *remote) Delete(ctx context.Context, paths []string) error {
 		}
 	}
 	d.staged++
-	list := filepath.Join(d.scratch, fmt.Sprintf("list-%d", d.staged))
+	list := filepath.Join(d.scratch.Path, fmt.Sprintf("list-%d", d.staged))
 	if err := os.WriteFile(list, []byte(strings.Join(paths, "\x00")), 0o600); err != nil {
 		return err
 	}

@@ -6,8 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
 	"github.com/respin-project/respin/internal/manifest"
+	"github.com/respin-project/respin/internal/pending"
 )
 
 // Save writes the manifest of a planned image to FOLDER/ID.json and, if its
@@ -28,12 +28,12 @@ func save(stem string, m *manifest.Manifest) error {
 	if err := m.Write(&text); err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(stem+".json", text.Bytes(), 0o644); err != nil || !m.Plan.Locked {
+	if err := pending.WriteFile(stem+".json", text.Bytes(), 0o644); err != nil || !m.Plan.Locked {
 		return err
 	}
 	lock, err := os.ReadFile(m.Plan.Lock)
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(stem+".lock.json", lock, 0o644)
+	return pending.WriteFile(stem+".lock.json", lock, 0o644)
 }

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"github.com/respin-project/respin/internal/pending"
 )
 
 // An Accelerator runs the guest's instructions.
@@ -166,6 +166,6 @@ func (n *note) write(folder string) {
 		return
 	}
 	if text, err := json.Marshal(n); err == nil {
-		renameio.WriteFile(filepath.Join(folder, noteName), text, 0o600)
+		pending.WriteFile(filepath.Join(folder, noteName), text, 0o600)
 	}
 }

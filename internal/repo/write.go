@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/klauspost/compress/zstd"
+	"github.com/respin-project/respin/internal/pending"
 )
 
 // WriteOptions says how Write writes.
@@ -252,7 +252,7 @@ func (w *writer) add(kind, name string, text []byte, compress bool, timestamp in
 }
 
 func (w *writer) file(name string, data []byte) error {
-	return renameio.WriteFile(filepath.Join(w.dir, "repodata", name), data, 0o644)
+	return pending.WriteFile(filepath.Join(w.dir, "repodata", name), data, 0o644)
 }
 
 func checksum(data []byte) string {
