@@ -17,6 +17,7 @@ type options struct {
 	settings                         ami.Settings
 	regions, accounts, organizations string
 	tags                             cli.Strings
+	tag                              map[string]string // the tags, read
 	volumeSize, workers, keep        int
 	retire, olderThan, arch          string
 	dryRun, untested, applyIt        bool
@@ -58,10 +59,9 @@ func (o *options) check(args []string) error {
 	if o.volumeSize < 0 || o.volumeSize > 64<<10 {
 		return cli.Usagef("--volume-size: %d GiB is not between 1 and 65536", o.volumeSize)
 	}
-	for _, tag := range o.tags {
-		if key, _, ok := strings.Cut(tag, "="); !ok || key == "" {
-			return cli.Usagef("--tag: %q is not KEY=VALUE", tag)
-		}
+	var err error
+	if o.tag, err = cli.Pairs("tag", "KEY=VALUE", o.tags); err != nil {
+		return err
 	}
 	var s ami.Settings
 	o.apply(&s)
@@ -128,14 +128,9 @@ func (o *options) apply(s *ami.Settings) {
 		case "ssm-parameter":
 			s.Parameter = o.settings.Parameter
 		case "tag":
-			tags := maps.Clone(s.Tags)
-			if tags == nil {
-				tags = map[string]string{}
-			}
-			for _, tag := range o.tags {
-				key, value, _ := strings.Cut(tag, "=")
-				tags[key] = value
-			}
+			tags := map[string]string{}
+			maps.Copy(tags, s.Tags)
+			maps.Copy(tags, o.tag)
 			s.Tags = tags
 		}
 	})

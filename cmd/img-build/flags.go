@@ -67,15 +67,12 @@ func (s *size) Set(text string) error {
 func (o *options) engine(env *cli.Env) (*build.Engine, error) {
 	e := &build.Engine{
 		Report: env.Report, Output: o.output, Insecure: o.insecure, DiskSize: int64(o.diskSize),
-		Koji: o.koji, Replace: map[string]string{},
+		Koji:    o.koji,
 		Scripts: manifest.Scripts{Network: o.network, Space: int64(o.space), Timeout: manifest.Duration(o.timeout)},
 	}
-	for _, r := range o.repos {
-		name, url, ok := strings.Cut(r, "=")
-		if !ok || name == "" || url == "" {
-			return nil, cli.Usagef("--repo needs NAME=URL, not %q", r)
-		}
-		e.Replace[name] = url
+	var err error
+	if e.Replace, err = cli.Pairs("repo", "NAME=URL", o.repos); err != nil {
+		return nil, err
 	}
 	for _, file := range o.keys {
 		data, err := os.ReadFile(file)
@@ -94,7 +91,6 @@ func (o *options) engine(env *cli.Env) (*build.Engine, error) {
 		}
 		e.SourceDate = date
 	}
-	var err error
 	e.Locks, err = readLocks(o.locked)
 	return e, err
 }

@@ -35,11 +35,11 @@ func (o *options) planner() (*plan.Planner, error) {
 			return nil, cli.Usagef("--due: %w", err)
 		}
 	}
-	if p.Replace, err = pairs("--repo needs NAME=URL", o.repos); err != nil {
+	if p.Replace, err = cli.Pairs("repo", "NAME=URL", o.repos); err != nil {
 		return nil, err
 	}
 	p.Settings.ImageRelease = o.imageRelease
-	p.Settings.Vars, err = pairs("--var needs NAME=VALUE", o.vars)
+	p.Settings.Vars, err = cli.Pairs("var", "NAME=VALUE", o.vars)
 	return p, err
 }
 
@@ -84,19 +84,6 @@ func age(s string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is no age: write it like 30d, 4w or 12h", s)
 	}
 	return d, nil
-}
-
-// pairs reads flags of the form NAME=VALUE.
-func pairs(needs string, list []string) (map[string]string, error) {
-	all := map[string]string{}
-	for _, text := range list {
-		name, value, ok := strings.Cut(text, "=")
-		if !ok || name == "" {
-			return nil, cli.Usagef("%s, not %q", needs, text)
-		}
-		all[name] = value
-	}
-	return all, nil
 }
 
 func (o *options) choice() spec.Choice {

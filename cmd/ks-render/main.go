@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/respin-project/respin/internal/cli"
 	"github.com/respin-project/respin/internal/hint"
@@ -94,15 +93,8 @@ func (c *command) settings() (err error) {
 	}
 	c.choice.Versions, c.choice.Arches = cli.SplitList(c.releases), cli.SplitList(c.arches)
 	c.set.Stdin = c.env.Stdin
-	c.set.Vars = map[string]string{}
-	for _, v := range c.vars {
-		name, value, ok := strings.Cut(v, "=")
-		if !ok {
-			return cli.Usagef("--var needs NAME=VALUE, not %q", v)
-		}
-		c.set.Vars[name] = value
-	}
-	return nil
+	c.set.Vars, err = cli.Pairs("var", "NAME=VALUE", c.vars)
+	return err
 }
 
 // render writes one image's manifest or kickstart.

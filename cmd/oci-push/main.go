@@ -87,10 +87,10 @@ func (o *options) check() (err error) {
 	if c := layer.Compression(o.compression); c != layer.Gzip && c != layer.Zstd {
 		return cli.Usagef("--compression: %q is neither gzip nor zstd", o.compression)
 	}
-	if o.annotation, err = pairs("annotation", o.annotations); err != nil {
+	if o.annotation, err = cli.Pairs("annotation", "KEY=VALUE", o.annotations); err != nil {
 		return err
 	}
-	if o.label, err = pairs("label", o.labels); err != nil {
+	if o.label, err = cli.Pairs("label", "KEY=VALUE", o.labels); err != nil {
 		return err
 	}
 	for _, text := range o.mounts {
@@ -114,18 +114,6 @@ func (o *options) check() (err error) {
 		return cli.Usagef("--arch: %q is no architecture", o.arch)
 	}
 	return nil
-}
-
-func pairs(flag string, list []string) (map[string]string, error) {
-	all := map[string]string{}
-	for _, text := range list {
-		key, value, ok := strings.Cut(text, "=")
-		if !ok || key == "" {
-			return nil, cli.Usagef("--%s: %q is not of the form KEY=VALUE", flag, text)
-		}
-		all[key] = value
-	}
-	return all, nil
 }
 
 // tags are those of a list, each checked.

@@ -284,6 +284,20 @@ func SplitList(s string) []string {
 	return strings.FieldsFunc(s, func(c rune) bool { return c == ',' })
 }
 
+// Pairs reads the values of a flag that was given several times, each a name
+// and what it stands for. form is how the flag's value is written, as NAME=VALUE.
+func Pairs(flag, form string, values []string) (map[string]string, error) {
+	all := map[string]string{}
+	for _, text := range values {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return nil, Usagef("--%s needs %s, not %q", flag, form, text)
+		}
+		all[name] = value
+	}
+	return all, nil
+}
+
 // Strings is a flag that can be given several times.
 type Strings []string
 
