@@ -26,7 +26,7 @@ const (
 	// The first eight find almost all that is worth finding: with them, and
 	// with matches of 32 bytes, a root file system takes two thirds of the
 	// time, and 2.1 % more room.
-	lzma2 = "--lzma2=preset=6,nice=32,depth=8"
+	lzma2 = "--lzma2=preset=6,nice=32,depth=6"
 
 	// The tree takes 64 MiB, which are read all over: with large pages that
 	// takes an eighth less time. C libraries that do not know this ignore it.
