@@ -17,7 +17,6 @@ type options struct {
 	settings                         ami.Settings
 	regions, accounts, organizations string
 	tags                             cli.Strings
-	tag                              map[string]string // the tags, read
 	volumeSize, workers, keep        int
 	retire, olderThan, arch          string
 	dryRun, untested, applyIt        bool
@@ -59,8 +58,7 @@ func (o *options) check(args []string) error {
 	if o.volumeSize < 0 || o.volumeSize > 64<<10 {
 		return cli.Usagef("--volume-size: %d GiB is not between 1 and 65536", o.volumeSize)
 	}
-	var err error
-	if o.tag, err = cli.Pairs("tag", "KEY=VALUE", o.tags); err != nil {
+	if _, err := cli.Pairs("tag", "KEY=VALUE", o.tags); err != nil {
 		return err
 	}
 	var s ami.Settings
@@ -128,9 +126,12 @@ func (o *options) apply(s *ami.Settings) {
 		case "ssm-parameter":
 			s.Parameter = o.settings.Parameter
 		case "tag":
-			tags := map[string]string{}
-			maps.Copy(tags, s.Tags)
-			maps.Copy(tags, o.tag)
+			tags := maps.Clone(s.Tags)
+			if tags == nil {
+				tags = map[string]string{}
+			}
+			added, _ := cli.Pairs("tag", "KEY=VALUE", o.tags) // check has found no fault
+			maps.Copy(tags, added)
 			s.Tags = tags
 		}
 	})

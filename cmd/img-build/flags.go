@@ -71,7 +71,7 @@ func (o *options) engine(env *cli.Env) (*build.Engine, error) {
 		Scripts: manifest.Scripts{Network: o.network, Space: int64(o.space), Timeout: manifest.Duration(o.timeout)},
 	}
 	var err error
-	if e.Replace, err = cli.Pairs("repo", "NAME=URL", o.repos); err != nil {
+	if e.Replace, err = cli.Repos(o.repos); err != nil {
 		return nil, err
 	}
 	for _, file := range o.keys {

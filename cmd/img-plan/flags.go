@@ -35,7 +35,7 @@ func (o *options) planner() (*plan.Planner, error) {
 			return nil, cli.Usagef("--due: %w", err)
 		}
 	}
-	if p.Replace, err = cli.Pairs("repo", "NAME=URL", o.repos); err != nil {
+	if p.Replace, err = cli.Repos(o.repos); err != nil {
 		return nil, err
 	}
 	p.Settings.ImageRelease = o.imageRelease

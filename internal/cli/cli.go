@@ -298,6 +298,18 @@ func Pairs(flag, form string, values []string) (map[string]string, error) {
 	return all, nil
 }
 
+// Repos reads the values of --repo, which puts another URL in the place of a
+// named repository's.
+func Repos(values []string) (map[string]string, error) {
+	const flag, form = "repo", "NAME=URL"
+	for _, text := range values {
+		if _, url, _ := strings.Cut(text, "="); url == "" {
+			return nil, Usagef("--%s needs %s, not %q", flag, form, text)
+		}
+	}
+	return Pairs(flag, form, values)
+}
+
 // Strings is a flag that can be given several times.
 type Strings []string
 

@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	"github.com/respin-project/respin/internal/hint"
-
 	"github.com/respin-project/respin/internal/pending"
 )
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 
@@ -26,20 +25,7 @@ func write(t testing.TB, disk []byte, c Compression, cluster int) []byte {
 
 // readAll reads the disk in an image in uneven portions.
 func readAll(image []byte) ([]byte, error) {
-	r, err := NewReader(bytes.NewReader(image), int64(len(image)))
-	if err != nil {
-		return nil, err
-	}
-	var disk []byte
-	buf := make([]byte, 100_001)
-	for int64(len(disk)) < r.Size() {
-		n, err := r.ReadAt(buf, int64(len(disk)))
-		if err != nil && err != io.EOF {
-			return nil, err
-		}
-		disk = append(disk, buf[:n]...)
-	}
-	return disk, nil
+	return blocktest.ReadAll(NewReader(bytes.NewReader(image), int64(len(image))))
 }
 
 // grow is the disk in whole sectors.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"sync"
+
+	"github.com/respin-project/respin/internal/block"
 )
 
 // A Reader is the disk in an image. It may be read by several goroutines.
@@ -152,12 +154,7 @@ func (r *Reader) isZero(entry uint64) bool {
 // Extent returns the first run of clusters at or after off that hold data, or
 // start == end == Size() if there is none.
 func (r *Reader) Extent(off int64) (start, end int64, err error) {
-	start, err = r.find(off, false)
-	if err != nil || start == r.Size() {
-		return start, start, err
-	}
-	end, err = r.find(start, true)
-	return start, end, err
+	return r.units().Extent(off, r.find)
 }
 
 // find returns the first byte at or after off whose cluster reads as zeros or
@@ -190,22 +187,10 @@ func (r *Reader) find(off int64, zero bool) (int64, error) {
 }
 
 // ReadAt reads the disk.
-func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
-	done := 0
-	for done < len(p) && off < r.Size() {
-		i := off >> r.head.ClusterBits
-		start := i << r.head.ClusterBits
-		n := int(min(int64(len(p)-done), start+r.cluster()-off, r.Size()-off))
-		if err := r.readCluster(p[done:done+n], i, off-start); err != nil {
-			return done, fmt.Errorf("reading the qcow2 cluster of byte %d of the disk: %w", start, err)
-		}
-		done += n
-		off += int64(n)
-	}
-	if done < len(p) {
-		return done, io.EOF
-	}
-	return done, nil
+func (r *Reader) ReadAt(p []byte, off int64) (int, error) { return r.units().ReadAt(p, off) }
+
+func (r *Reader) units() block.Units {
+	return block.Units{Name: "qcow2 cluster", Disk: r.Size(), Size: r.cluster(), Read: r.readCluster}
 }
 
 // readCluster reads the part of the disk's cluster i that begins at from.

@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"sync"
 
+	"github.com/respin-project/respin/internal/block"
 	"github.com/respin-project/respin/internal/hint"
 )
 
@@ -126,38 +127,25 @@ func (r *Reader) BlockSize() int64 { return r.blockSize }
 // Extent returns the first run of blocks at or after off that hold data, or
 // start == end == Size() if there is none.
 func (r *Reader) Extent(off int64) (start, end int64, err error) {
-	start = r.find(off, false)
-	return start, r.find(start, true), nil
+	return r.units().Extent(off, r.find)
 }
 
 // find returns the first byte at or after off whose block is one of zeros or
 // is not, or Size() if there is none.
-func (r *Reader) find(off int64, zero bool) int64 {
+func (r *Reader) find(off int64, zero bool) (int64, error) {
 	for i := off / r.blockSize; i < int64(len(r.table)); i++ {
 		if (r.table[i] == unused) == zero {
-			return min(max(off, i*r.blockSize), r.size)
+			return min(max(off, i*r.blockSize), r.size), nil
 		}
 	}
-	return r.size
+	return r.size, nil
 }
 
 // ReadAt reads the disk.
-func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
-	done := 0
-	for done < len(p) && off < r.size {
-		i := off / r.blockSize
-		from := off % r.blockSize
-		n := int(min(int64(len(p)-done), r.blockSize-from, r.size-off))
-		if err := r.readBlock(p[done:done+n], i, from); err != nil {
-			return done, fmt.Errorf("reading the VHD block of byte %d of the disk: %w", i*r.blockSize, err)
-		}
-		done += n
-		off += int64(n)
-	}
-	if done < len(p) {
-		return done, io.EOF
-	}
-	return done, nil
+func (r *Reader) ReadAt(p []byte, off int64) (int, error) { return r.units().ReadAt(p, off) }
+
+func (r *Reader) units() block.Units {
+	return block.Units{Name: "VHD block", Disk: r.size, Size: r.blockSize, Read: r.readBlock}
 }
 
 // readBlock reads the part of block i that begins at byte from.

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zlib"
+	"github.com/respin-project/respin/internal/block"
 	"github.com/respin-project/respin/internal/hint"
 )
 
@@ -208,11 +209,7 @@ func (r *Reader) entry(i int64) (uint32, error) {
 // Extent returns the first run of grains at or after off that hold data, or
 // start == end == Size() if there is none.
 func (r *Reader) Extent(off int64) (start, end int64, err error) {
-	if start, err = r.find(off, false); err != nil || start == r.Size() {
-		return start, start, err
-	}
-	end, err = r.find(start, true)
-	return start, end, err
+	return r.units().Extent(off, r.find)
 }
 
 // find returns the first byte at or after off whose grain is one of zeros or
@@ -235,22 +232,10 @@ func (r *Reader) find(off int64, zero bool) (int64, error) {
 }
 
 // ReadAt reads the disk.
-func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
-	done := 0
-	for done < len(p) && off < r.Size() {
-		i := off / r.grain()
-		from := off % r.grain()
-		n := int(min(int64(len(p)-done), r.grain()-from, r.Size()-off))
-		if err := r.readGrain(p[done:done+n], i, from); err != nil {
-			return done, fmt.Errorf("reading the VMDK grain of byte %d of the disk: %w", i*r.grain(), err)
-		}
-		done += n
-		off += int64(n)
-	}
-	if done < len(p) {
-		return done, io.EOF
-	}
-	return done, nil
+func (r *Reader) ReadAt(p []byte, off int64) (int, error) { return r.units().ReadAt(p, off) }
+
+func (r *Reader) units() block.Units {
+	return block.Units{Name: "VMDK grain", Disk: r.Size(), Size: r.grain(), Read: r.readGrain}
 }
 
 // readGrain reads the part of grain i that begins at byte from.

@@ -3,7 +3,6 @@ package vmdk
 import (
 	"bytes"
 	"encoding/binary"
-	"io"
 	"strings"
 	"testing"
 
@@ -12,11 +11,7 @@ import (
 )
 
 func readAll(image []byte) ([]byte, error) {
-	r, err := NewReader(bytes.NewReader(image), int64(len(image)))
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+	return blocktest.ReadAll(NewReader(bytes.NewReader(image), int64(len(image))))
 }
 
 // What QEMU writes is read, packed and not.

@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -226,13 +225,9 @@ func open(t *testing.T) *site {
 func (s *site) publish() {
 	s.registry, s.mirror = registrytest.Start(s.T, s.TempDir()), s.TempDir()
 	s.Vars = append(s.Vars, "REGISTRY="+s.registry+"/images", "MIRROR=rsync://"+mirrortest.Rsync(s.T, s.mirror)+"/pub/images")
-	s.ec2 = ec2fake.New(ec2fake.Options{Keys: map[string]ec2fake.Key{ec2fake.DefaultKey: {Secret: ec2test.Secret}}, Folder: s.TempDir()})
-	server := httptest.NewServer(s.ec2)
-	s.Cleanup(func() {
-		server.Close()
-		s.ec2.Close()
-	})
-	for name, value := range ec2test.Environment(server.URL) {
+	var environment map[string]string
+	s.ec2, environment = ec2test.Serve(s.T, ec2fake.Options{})
+	for name, value := range environment {
 		s.Env = append(s.Env, name+"="+value)
 	}
 }

@@ -51,6 +51,24 @@ func CheckReader(t *testing.T, r Reader, disk []byte) {
 	}
 }
 
+// ReadAll returns all of the disk that a reader gives, in parts that are no
+// multiple of anything. It takes what the reader's constructor returns.
+func ReadAll(r Reader, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	var disk []byte
+	buf := make([]byte, 100_001)
+	for int64(len(disk)) < r.Size() {
+		n, err := r.ReadAt(buf, int64(len(disk)))
+		if err != nil && err != io.EOF {
+			return nil, err
+		}
+		disk = append(disk, buf[:n]...)
+	}
+	return disk, nil
+}
+
 // Walk reads a little of each extent of what may be a hostile image, and fails
 // the test only where an extent is not possible.
 func Walk(t *testing.T, r Reader) {

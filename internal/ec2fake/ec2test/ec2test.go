@@ -21,6 +21,16 @@ const Secret = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"
 // Start starts a fake and points the process's environment at it.
 func Start(t testing.TB, o ec2fake.Options) *ec2fake.Server {
 	t.Helper()
+	s, environment := Serve(t, o)
+	for name, value := range environment {
+		t.Setenv(name, value)
+	}
+	return s
+}
+
+// Serve starts a fake and returns the environment of a command which shall find it.
+func Serve(t testing.TB, o ec2fake.Options) (*ec2fake.Server, map[string]string) {
+	t.Helper()
 	if o.Keys == nil {
 		o.Keys = map[string]ec2fake.Key{ec2fake.DefaultKey: {Secret: Secret}}
 	}
@@ -32,10 +42,7 @@ func Start(t testing.TB, o ec2fake.Options) *ec2fake.Server {
 		web.Close()
 		s.Close()
 	})
-	for name, value := range Environment(web.URL) {
-		t.Setenv(name, value)
-	}
-	return s
+	return s, Environment(web.URL)
 }
 
 // Environment is that of a command which shall find the fake at url and
