@@ -121,7 +121,9 @@ func (m *monitor) execute(ctx context.Context, command string, arguments map[str
 		ID        int            `json:"id"`
 	}{command, arguments, id})
 	if err == nil {
-		_, err = m.conn.Write(append(text, '\n'))
+		if _, failed := m.conn.Write(append(text, '\n')); failed != nil {
+			err = errGone // which shows here before it shows to who reads
+		}
 	}
 	m.mu.Unlock()
 	if err == nil {
