@@ -116,7 +116,7 @@ func TestOneOfThree(t *testing.T) {
 	for name, more := range map[string]string{"first": "", "second": "%post\nrm -f /sbin/init /usr/sbin/init /usr/bin/init\n%end\n", "third": ""} {
 		folders = append(folders, specFolder(t, name, strings.Replace(string(spec), "name: tiny", "name: "+name, 1), string(ks)+more))
 	}
-	r := pipe(t, fixture.Find(t, "tiny"), append(folders, "--arch", "x86_64"), "--jobs", "2")
+	r := pipe(t, fixture.Find(t, "tiny"), append(folders, "--arch", "x86_64"), "--jobs", "2", "--firmware", "bios")
 	if r.exit != 3 {
 		t.Errorf("the pipe ended with %d", r.exit)
 	}

@@ -196,7 +196,7 @@ jobs:
 
 func open(t *testing.T) *site {
 	if os.Getenv("RESPIN_PIPE") == "" {
-		t.Skip("SKIP: it builds and boots images, and scripts/test sets RESPIN_PIPE for that")
+		t.Skip("SKIP: it builds and boots images, and scripts/test --workflows sets RESPIN_PIPE for that")
 	}
 	t.Parallel()
 	s := &site{T: t, distribution: fixture.Find(t, "tiny"), output: t.TempDir()}
