@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/ulikunitz/xz/lzma"
+	"golang.org/x/sys/unix"
 )
 
 // A Compressor appends to dst what LZMA2 makes of data, with the parameters
@@ -73,18 +74,51 @@ func tunables() string {
 	return name + "=" + largePages
 }
 
-// program compresses with XZ Utils.
+// program compresses with XZ Utils. It reads and writes 8 KiB at a time: with
+// pipes, each time would take the processor from it, and its caches with that.
 func program(path string) Compressor {
 	return func(ctx context.Context, dst []byte, data io.Reader) ([]byte, error) {
-		out, messages := bytes.NewBuffer(dst), new(strings.Builder)
+		in, err := memory("xz-in")
+		if err != nil {
+			return nil, err
+		}
+		defer in.Close()
+		out, err := memory("xz-out")
+		if err != nil {
+			return nil, err
+		}
+		defer out.Close()
+		if _, err := io.Copy(in, data); err != nil {
+			return nil, err
+		}
+		if _, err := in.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+		messages := new(strings.Builder)
 		cmd := exec.CommandContext(ctx, path, "--format=raw", lzma2, "--threads=1", "--stdout", "--quiet", "-")
 		cmd.Env = append(environment(), tunables())
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = data, out, messages
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, messages
 		if err := cmd.Run(); err != nil {
 			return nil, fmt.Errorf("running %s: %w: %s", path, err, strings.TrimSpace(messages.String()))
 		}
-		return out.Bytes(), nil
+		size, err := out.Seek(0, io.SeekEnd)
+		if err != nil {
+			return nil, err
+		}
+		begin := len(dst)
+		dst = slices.Grow(dst, int(size))[:begin+int(size)]
+		_, err = out.ReadAt(dst[begin:], 0)
+		return dst, err
 	}
+}
+
+// memory makes a file in memory, which is gone when nobody has it open.
+func memory(name string) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 // pureGo compresses with the Go package.
