@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/respin-project/respin/internal/memfd"
 	"github.com/respin-project/respin/internal/pending"
 )
 
@@ -72,7 +74,7 @@ func (e Emulator) probe(ctx context.Context) string {
 	if e.Arch == "aarch64" {
 		code, args, want = powerOff(), []string{"-kernel", "/proc/self/fd/3", "-no-reboot"}, 0
 	}
-	f, err := memory("probe", code)
+	f, err := memfd.New("probe", bytes.NewReader(code))
 	if err != nil {
 		return err.Error()
 	}

@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/respin-project/respin/internal/hint"
+	"github.com/respin-project/respin/internal/memfd"
 )
 
 // A Guest is a running machine.
@@ -66,12 +68,12 @@ func (g *Guest) start(ctx context.Context) error {
 	}
 	defer theirMonitor.Close()
 	g.monitor = talk(conn)
-	seed, err := memory("seed", g.Machine.Seed)
+	seed, err := memfd.New("seed", bytes.NewReader(g.Machine.Seed))
 	if err != nil {
 		return err
 	}
 	defer seed.Close()
-	if g.mailbox, err = memory("mailbox", nil); err != nil {
+	if g.mailbox, err = memfd.New("mailbox", new(bytes.Reader)); err != nil {
 		return err
 	}
 	overlay, variables, err := g.Machine.temporaries()

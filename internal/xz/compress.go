@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/respin-project/respin/internal/memfd"
 	"github.com/ulikunitz/xz/lzma"
-	"golang.org/x/sys/unix"
 )
 
 // A Compressor appends to dst what LZMA2 makes of data, with the parameters
@@ -78,22 +78,16 @@ func tunables() string {
 // pipes, each time would take the processor from it, and its caches with that.
 func program(path string) Compressor {
 	return func(ctx context.Context, dst []byte, data io.Reader) ([]byte, error) {
-		in, err := memory("xz-in")
+		in, err := memfd.New("xz-in", data)
 		if err != nil {
 			return nil, err
 		}
 		defer in.Close()
-		out, err := memory("xz-out")
+		out, err := memfd.New("xz-out", new(bytes.Reader))
 		if err != nil {
 			return nil, err
 		}
 		defer out.Close()
-		if _, err := io.Copy(in, data); err != nil {
-			return nil, err
-		}
-		if _, err := in.Seek(0, io.SeekStart); err != nil {
-			return nil, err
-		}
 		messages := new(strings.Builder)
 		cmd := exec.CommandContext(ctx, path, "--format=raw", lzma2, "--threads=1", "--stdout", "--quiet", "-")
 		cmd.Env = append(environment(), tunables())
@@ -110,15 +104,6 @@ func program(path string) Compressor {
 		_, err = out.ReadAt(dst[begin:], 0)
 		return dst, err
 	}
-}
-
-// memory makes a file in memory, which is gone when nobody has it open.
-func memory(name string) (*os.File, error) {
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, os.NewSyscallError("memfd_create", err)
-	}
-	return os.NewFile(uintptr(fd), name), nil
 }
 
 // pureGo compresses with the Go package.
