@@ -47,9 +47,8 @@ The formats, with their files' extensions:
 Both qcow2 formats take the size of a cluster, as in qcow2:cluster=2M, from 4K to
 2M; it is 64K if not given, and otherwise part of the file's name.
 
-The bytes of a file depend on the disk alone, and on the version of xz where
-that is used: not on the time, the machine or its processors. A file has its name only when it is complete and
-on the disk, and when one format fails, none appears. uncompressed_sha256, the
+The bytes of a file depend on the disk alone: not on the time, the machine or
+its processors. A file has its name only when it is complete and on the disk, and when one format fails, none appears. uncompressed_sha256, the
 digest of the raw disk, is there in a pipe, and otherwise if one of the files
 is the raw disk or a compressed one: taking it reads every zero.
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/respin-project/respin/internal/cli"
@@ -34,12 +35,15 @@ func (o *options) define(fs *flag.FlagSet) {
 	fs.StringVar(&o.arch, "arch", "", "the disk's architecture")
 }
 
-// memory is from where on the garbage collector works harder, in bytes. What is
-// really in use never comes near, but an xz encoder in Go leaves much behind.
-const memory = 256 << 20
+// From where on the garbage collector works harder, in bytes: what is really in
+// use never comes near.
+const (
+	memory             = 192 << 20
+	memoryPerProcessor = 96 << 20
+)
 
 func run(ctx context.Context, env *cli.Env) error {
-	debug.SetMemoryLimit(memory)
+	debug.SetMemoryLimit(memory + int64(runtime.GOMAXPROCS(0))*memoryPerProcessor)
 	var o options
 	o.define(env.Flags)
 	args, err := env.Parse()

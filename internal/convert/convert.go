@@ -117,7 +117,7 @@ func (r *run) lay(ctx context.Context) ([]track, error) {
 		for _, o := range members {
 			to = append(to, section{o.file, o.wrapper.head})
 		}
-		enc, err := members[0].disk.open(ctx, to, &r.Disk, r.Report)
+		enc, err := members[0].disk.open(ctx, to, &r.Disk)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", members[0].Name, err)
 		}

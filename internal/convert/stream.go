@@ -11,7 +11,6 @@ import (
 	"github.com/respin-project/respin/internal/podmanmachine"
 	"github.com/respin-project/respin/internal/qcow2"
 	"github.com/respin-project/respin/internal/raw"
-	"github.com/respin-project/respin/internal/report"
 	"github.com/respin-project/respin/internal/vhd"
 	"github.com/respin-project/respin/internal/vmdk"
 	"github.com/respin-project/respin/internal/xz"
@@ -27,16 +26,14 @@ type Disk struct {
 }
 
 // open returns the stream's encoder of a disk.
-func (s stream) open(ctx context.Context, to sections, d *Disk, rep *report.Report) (Encoder, error) {
+func (s stream) open(ctx context.Context, to sections, d *Disk) (Encoder, error) {
 	switch s.kind {
 	case "qcow2":
 		return qcow2.NewWriter(to, d.size, s.compression, s.cluster)
 	case "raw":
 		return raw.NewWriter(to), nil
 	case "xz":
-		compress, name := xz.Find(ctx)
-		rep.Printf("xz: compressing with %s", name)
-		return xz.NewWriter(ctx, to, compress)
+		return xz.NewWriter(ctx, to)
 	case "zst":
 		return zst.NewWriter(to), nil
 	case "gz":

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/ulikunitz/xz/lzma"
@@ -23,6 +25,28 @@ func findDecompressor(ctx context.Context) (decompressor, string) {
 	return func(ctx context.Context, data io.Reader, dict uint32) (io.ReadCloser, error) {
 		return startProgram(ctx, path, data, dict)
 	}, name
+}
+
+// findProgram returns the path of XZ Utils, empty if they are not there, and
+// the name of what is used.
+func findProgram(ctx context.Context) (path, name string) {
+	path, err := exec.LookPath("xz")
+	if err != nil {
+		return "", "the Go package ulikunitz/xz, which is slower than xz, because that is not installed"
+	}
+	version, err := exec.CommandContext(ctx, path, "--version").Output()
+	name, _, _ = strings.Cut(string(version), "\n")
+	if err != nil || !strings.HasPrefix(name, "xz (XZ Utils)") {
+		return "", fmt.Sprintf("the Go package ulikunitz/xz, which is slower than XZ Utils, because %s is something else", path)
+	}
+	return path, name
+}
+
+// environment is ours without what the user set for xz.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "XZ_OPT=") || strings.HasPrefix(v, "XZ_DEFAULTS=")
+	})
 }
 
 func unpackPureGo(_ context.Context, data io.Reader, dict uint32) (io.ReadCloser, error) {

@@ -9,11 +9,12 @@ import (
 	"sync"
 
 	"github.com/respin-project/respin/internal/block"
+	"github.com/respin-project/respin/internal/lzma2"
 )
 
 // blockSize is how much of the disk goes into each block of a file, in bytes:
 // what "xz -T2 -6" takes as well. Smaller blocks compress worse.
-const blockSize = 24 << 20
+const blockSize = lzma2.DictSize
 
 // A File is what a Writer writes to, and reads from again.
 type File interface {
@@ -24,16 +25,22 @@ type File interface {
 // A Writer makes an .xz file of a disk. Encode may be called for several
 // pieces at the same time; Append and Zeros then want them in the disk's order.
 type Writer struct {
-	ctx      context.Context // ends what Compress runs
-	file     File
-	compress Compressor
+	ctx  context.Context // ends Encode
+	file File
 
 	end     int64 // of what was written, bytes
 	records []record
 	zeros   block.ZeroPieces
 
 	mu      sync.Mutex
+	idle    []*encoder
 	written map[[sha256.Size]byte]place // by the digest of what is packed there
+}
+
+// An encoder packs one piece at a time.
+type encoder struct {
+	lzma2 lzma2.Encoder
+	data  [blockSize]byte
 }
 
 // A place is where the data of a block are in the file.
@@ -43,13 +50,12 @@ type place struct {
 }
 
 // NewWriter begins a file.
-func NewWriter(ctx context.Context, f File, c Compressor) (*Writer, error) {
+func NewWriter(ctx context.Context, f File) (*Writer, error) {
 	w := &Writer{
-		ctx:      ctx,
-		file:     f,
-		compress: c,
-		zeros:    block.ZeroPieces{},
-		written:  map[[sha256.Size]byte]place{},
+		ctx:     ctx,
+		file:    f,
+		zeros:   block.ZeroPieces{},
+		written: map[[sha256.Size]byte]place{},
 	}
 	return w, w.write(streamHeader())
 }
@@ -63,7 +69,13 @@ func (w *Writer) Blocks() int { return blockSize / block.Size }
 func (w *Writer) Encode(p *block.Piece) error {
 	digest := sha256.New()
 	check := crc64.New(ecma)
-	io.Copy(io.MultiWriter(digest, check), p.Reader())
+	e := w.take()
+	defer w.put(e)
+	data := e.data[:p.Size]
+	if _, err := io.ReadFull(io.TeeReader(p.Reader(), io.MultiWriter(digest, check)), data); err != nil {
+		return err
+	}
+	p.Release()
 	sum := [sha256.Size]byte(digest.Sum(nil))
 	w.mu.Lock()
 	at, seen := w.written[sum]
@@ -73,18 +85,36 @@ func (w *Writer) Encode(p *block.Piece) error {
 		p.Out = append(p.Out[:0], make([]byte, at.size)...)
 		_, err = w.file.ReadAt(p.Out, at.off)
 	} else {
-		p.Out, err = w.compress(w.ctx, p.Out[:0], p.Reader())
+		p.Out, err = e.lzma2.Encode(w.ctx, p.Out[:0], data)
 	}
 	if err != nil {
 		return err
 	}
-	p.Release()
 	packed := len(p.Out)
 	p.Out = append(p.Out, make([]byte, -packed&3)...)
 	p.Out = binary.LittleEndian.AppendUint64(p.Out, check.Sum64())
 	p.Ends = append(p.Ends[:0], packed, len(p.Out))
 	p.Out = append(p.Out, sum[:]...)
 	return nil
+}
+
+// take returns an encoder that nobody uses: they are too large to make one for
+// each piece.
+func (w *Writer) take() *encoder {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.idle) == 0 {
+		return new(encoder)
+	}
+	e := w.idle[len(w.idle)-1]
+	w.idle = w.idle[:len(w.idle)-1]
+	return e
+}
+
+func (w *Writer) put(e *encoder) {
+	w.mu.Lock()
+	w.idle = append(w.idle, e)
+	w.mu.Unlock()
 }
 
 // Append writes an encoded piece.

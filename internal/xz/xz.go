@@ -2,16 +2,14 @@
 // (tukaani.org/xz/xz-file-format.txt) specifies them: one stream of many blocks, each
 // compressed on its own with LZMA2 and checked with CRC-64, and the index
 // that says where they are.
-//
-// The compression itself is done by the machine's xz program, or by the slower
-// Go package ulikunitz/xz where there is none. The file has the same shape
-// either way.
 package xz
 
 import (
 	"encoding/binary"
 	"hash/crc32"
 	"hash/crc64"
+
+	"github.com/respin-project/respin/internal/lzma2"
 )
 
 var (
@@ -53,7 +51,7 @@ func blockHeader(compressed, uncompressed int) []byte {
 	b := []byte{0, 0xc0} // both sizes are there, one filter
 	b = binary.AppendUvarint(b, uint64(compressed))
 	b = binary.AppendUvarint(b, uint64(uncompressed))
-	b = append(b, filterLZMA2, 1, dictProperty)
+	b = append(b, filterLZMA2, 1, lzma2.DictProperty)
 	for len(b)%4 != 0 {
 		b = append(b, 0)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -13,29 +12,24 @@ import (
 	"testing"
 
 	"github.com/respin-project/respin/internal/block/blocktest"
+	"github.com/respin-project/respin/internal/lzma2"
 	"github.com/ulikunitz/xz"
 )
 
-// compressors are the Go package and, where it is installed, the program.
-func compressors(t testing.TB) map[string]Compressor {
-	all := map[string]Compressor{"go": pureGo}
-	if path, _ := findProgram(context.Background()); path != "" {
-		all["program"] = program(path)
-	} else {
-		t.Log("SKIP: XZ Utils are not installed, only the Go package is tested")
-	}
-	return all
-}
-
-func write(t testing.TB, disk []byte, c Compressor) []byte {
+func write(t testing.TB, disk []byte) []byte {
 	t.Helper()
 	f := new(blocktest.File)
-	w, err := NewWriter(context.Background(), f, c)
+	writeTo(t, f, disk)
+	return f.Data
+}
+
+func writeTo(t testing.TB, f File, disk []byte) {
+	t.Helper()
+	w, err := NewWriter(context.Background(), f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	blocktest.Write(t, w, disk)
-	return f.Data
 }
 
 func readAll(file []byte) ([]byte, error) {
@@ -50,24 +44,22 @@ func readAll(file []byte) ([]byte, error) {
 }
 
 func TestRoundTrip(t *testing.T) {
-	for name, c := range compressors(t) {
-		for i, size := range []int{1, 4097, 3<<20 + 12345} {
-			t.Run(fmt.Sprint(name, size), func(t *testing.T) {
-				disk := blocktest.Disk(uint64(i), size)
-				file := write(t, disk, c)
-				if got, err := readAll(file); err != nil || !bytes.Equal(got, disk) {
-					t.Errorf("the disk comes back as %d bytes, %v", len(got), err)
-				}
-				r, err := xz.NewReader(bytes.NewReader(file))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, disk) {
-					t.Errorf("the stream comes back as %d bytes, %v", len(got), err)
-				}
-				checkProgram(t, file, disk)
-			})
-		}
+	for i, size := range []int{1, 4097, 3<<20 + 12345} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			disk := blocktest.Disk(uint64(i), size)
+			file := write(t, disk)
+			if got, err := readAll(file); err != nil || !bytes.Equal(got, disk) {
+				t.Errorf("the disk comes back as %d bytes, %v", len(got), err)
+			}
+			r, err := xz.NewReader(bytes.NewReader(file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, disk) {
+				t.Errorf("the stream comes back as %d bytes, %v", len(got), err)
+			}
+			checkProgram(t, file, disk)
+		})
 	}
 }
 
@@ -85,19 +77,27 @@ func checkProgram(t *testing.T, file, disk []byte) {
 	}
 }
 
+// countingFile counts how often something is taken from the file again.
+type countingFile struct {
+	blocktest.File
+	reads int
+}
+
+func (f *countingFile) ReadAt(p []byte, off int64) (int, error) {
+	f.reads++
+	return f.File.ReadAt(p, off)
+}
+
 // Blocks that are equal are packed once, and take the same bytes.
 func TestEqualBlocks(t *testing.T) {
-	packed := 0
-	counting := func(ctx context.Context, dst []byte, data io.Reader) ([]byte, error) {
-		packed++
-		return pureGo(ctx, dst, data)
-	}
 	disk := make([]byte, 5*blockSize+9)
 	disk[1], disk[blockSize+1] = 1, 1 // two equal blocks, three of zeros, the short last one
-	file := write(t, disk, counting)
-	if packed != 3 {
-		t.Errorf("%d blocks were packed, want 3", packed)
+	f := new(countingFile)
+	writeTo(t, f, disk)
+	if f.reads != 1 {
+		t.Errorf("%d blocks were taken from the file, want 1", f.reads)
 	}
+	file := f.Data
 	blocks, err := Index(bytes.NewReader(file), int64(len(file)))
 	if err != nil || len(blocks) != 6 {
 		t.Fatalf("%d blocks, %v", len(blocks), err)
@@ -107,22 +107,12 @@ func TestEqualBlocks(t *testing.T) {
 	}
 }
 
-func TestCancelled(t *testing.T) {
-	for name, c := range compressors(t) {
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
-		if _, err := c(ctx, nil, bytes.NewReader(make([]byte, 1<<20))); !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
 // Several streams with padding between them are one file.
 func TestStreams(t *testing.T) {
 	a, b := blocktest.Disk(1, 5000), blocktest.Disk(2, 7000)
-	empty := write(t, nil, pureGo)
+	empty := write(t, nil)
 	var file []byte
-	for _, part := range [][]byte{write(t, a, pureGo), make([]byte, 8), empty, write(t, b, pureGo), make([]byte, 4)} {
+	for _, part := range [][]byte{write(t, a), make([]byte, 8), empty, write(t, b), make([]byte, 4)} {
 		file = append(file, part...)
 	}
 	if got, err := readAll(file); err != nil || !bytes.Equal(got, append(bytes.Clone(a), b...)) {
@@ -139,7 +129,7 @@ func withIndex(file []byte, records ...record) []byte {
 }
 
 func TestHostile(t *testing.T) {
-	good := write(t, blocktest.Disk(1, 50_000), pureGo)
+	good := write(t, blocktest.Disk(1, 50_000))
 	blocks, err := Index(bytes.NewReader(good), int64(len(good)))
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +139,7 @@ func TestHostile(t *testing.T) {
 	flipped[len(good)/2] ^= 1
 	dict := bytes.Clone(good) // 4 GiB of dictionary
 	head := dict[headerLen : headerLen+(int(dict[headerLen])+1)*4]
-	head[bytes.LastIndexByte(head[:len(head)-4], dictProperty)] = 40
+	head[bytes.LastIndexByte(head[:len(head)-4], lzma2.DictProperty)] = 40
 	binary.LittleEndian.PutUint32(head[len(head)-4:], crc32.ChecksumIEEE(head[:len(head)-4]))
 	for name, tt := range map[string]struct {
 		file []byte
@@ -205,7 +195,7 @@ func TestReadsProgram(t *testing.T) {
 }
 
 func FuzzIndex(f *testing.F) {
-	f.Add(write(f, blocktest.Disk(1, 500), pureGo))
+	f.Add(write(f, blocktest.Disk(1, 500)))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		blocks, err := Index(bytes.NewReader(file), int64(len(file)))
 		if err != nil {
