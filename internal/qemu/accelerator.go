@@ -1,7 +1,6 @@
 package qemu
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -14,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/respin-project/respin/internal/memfd"
 	"github.com/respin-project/respin/internal/pending"
 )
 
@@ -74,7 +72,7 @@ func (e Emulator) probe(ctx context.Context) string {
 	if e.Arch == "aarch64" {
 		code, args, want = powerOff(), []string{"-kernel", "/proc/self/fd/3", "-no-reboot"}, 0
 	}
-	f, err := memfd.New("probe", bytes.NewReader(code))
+	f, err := memory("probe", code)
 	if err != nil {
 		return err.Error()
 	}

@@ -1,7 +1,6 @@
 package qemu
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/respin-project/respin/internal/hint"
-	"github.com/respin-project/respin/internal/memfd"
 )
 
 // A Guest is a running machine.
@@ -68,12 +66,12 @@ func (g *Guest) start(ctx context.Context) error {
 	}
 	defer theirMonitor.Close()
 	g.monitor = talk(conn)
-	seed, err := memfd.New("seed", bytes.NewReader(g.Machine.Seed))
+	seed, err := memory("seed", g.Machine.Seed)
 	if err != nil {
 		return err
 	}
 	defer seed.Close()
-	if g.mailbox, err = memfd.New("mailbox", new(bytes.Reader)); err != nil {
+	if g.mailbox, err = memory("mailbox", nil); err != nil {
 		return err
 	}
 	overlay, variables, err := g.Machine.temporaries()
