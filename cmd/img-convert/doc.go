@@ -48,9 +48,10 @@ Both qcow2 formats take the size of a cluster, as in qcow2:cluster=2M, from 4K t
 2M; it is 64K if not given, and otherwise part of the file's name.
 
 The bytes of a file depend on the disk alone: not on the time, the machine or
-its processors. A file has its name only when it is complete and on the disk, and when one format fails, none appears. uncompressed_sha256, the
-digest of the raw disk, is there in a pipe, and otherwise if one of the files
-is the raw disk or a compressed one: taking it reads every zero.
+its processors. A file has its name only when it is complete and on the disk,
+and when one format fails, none appears. uncompressed_sha256, the digest of the
+raw disk, is there in a pipe, and otherwise if one of the files is the raw disk
+or a compressed one: taking it reads every zero.
 
 Inspect prints what a disk image is, a line of JSON a file: its format, virtual
 size, cluster size, compression and allocated bytes, its partitions and file systems,

@@ -134,10 +134,7 @@ func (e *Encoder) step(pos int, s step) {
 	isMatch := &m.isMatch[e.state][posState]
 	if s.dist == 0 || s.length == 1 && s.dist != e.reps[0] {
 		data := e.finder.data
-		var expected byte
-		if int(e.reps[0]) <= pos {
-			expected = data[pos-int(e.reps[0])]
-		}
+		expected, _ := back(data, pos, e.reps[0])
 		rc.bit(isMatch, 0)
 		rc.literal(m.literal(data, pos), e.state, data[pos], expected)
 		e.state = e.state.afterLiteral()

@@ -125,12 +125,17 @@ func (m *models) special(slot, base uint32) []prob { return m.distSpecial[base-s
 
 func lenState(length int) int { return min(length-minLen, lenStates-1) }
 
+// back returns the byte dist before pos: 0 and false before the first.
+func back(data []byte, pos int, dist uint32) (byte, bool) {
+	if was := pos - int(dist); was >= 0 {
+		return data[was], true
+	}
+	return 0, false
+}
+
 // literal returns the probs of a literal at pos.
 func (m *models) literal(data []byte, pos int) *[literalProbs]prob {
-	var before byte
-	if pos > 0 {
-		before = data[pos-1]
-	}
+	before, _ := back(data, pos, 1)
 	return &m.literals[before>>5]
 }
 

@@ -183,10 +183,8 @@ func (p *parser) offerByte(pos, cur int, price uint32) {
 	posState := pos & (posStates - 1)
 	p.extend(cur + 1)
 	data := p.find.data
-	symbol, expected, known := data[pos], byte(0), int(n.reps[0]) <= pos
-	if known {
-		expected = data[pos-int(n.reps[0])]
-	}
+	symbol := data[pos]
+	expected, known := back(data, pos, n.reps[0])
 	literal := n.price + p.isMatch[n.state][posState].price0() + literalPrice(p.literal(pos), n.state, symbol, expected)
 	p.nodes[cur+1].offer(literal, step{0, 1})
 	if symbol == expected && known {
