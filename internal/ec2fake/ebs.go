@@ -35,7 +35,7 @@ func (s *Server) startSnapshot(r *request) (answer, *failure) {
 		return nil, fail(http.StatusBadRequest, "ConcurrentLimitExceededException", "You have reached the limit of %d pending snapshots", maxPending)
 	}
 	encrypted := s.options.Encrypted[r.region.name] || r.values["Encrypted"] == "true" || r.values["KmsKeyArn"] != ""
-	volume, err := newVolume(s.options.Folder, gib, encrypted)
+	volume, err := s.options.newVolume(gib, encrypted)
 	if err != nil {
 		return nil, fail(http.StatusInternalServerError, "InternalServerException", "%v", err)
 	}

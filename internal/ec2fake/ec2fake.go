@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -45,6 +44,7 @@ type Options struct {
 	Ready       time.Duration   // how long a completed snapshot, and a new image, stays pending
 	Copying     time.Duration   // how long a copy of an image stays pending
 	Folder      string          // for the volumes' bytes; the system's temporary folder if empty
+	Memory      bool            // keep them in memory instead, as large as the volumes are
 	Keys        map[string]Key  // by access key id; DefaultKey alone if nil
 	// Fault decides what goes wrong with a request; nil is nothing.
 	Fault func(service, operation string) Fault
@@ -104,12 +104,12 @@ func New(o Options) *Server {
 func (s *Server) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	closed := map[*os.File]bool{}
+	closed := map[store]bool{}
 	for _, r := range s.regions {
 		for _, snap := range r.snapshots {
-			if f := snap.volume.file; !closed[f] {
-				closed[f] = true
-				f.Close()
+			if b := snap.volume.bytes; !closed[b] {
+				closed[b] = true
+				b.Close()
 			}
 		}
 	}

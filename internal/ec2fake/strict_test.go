@@ -88,7 +88,13 @@ func complete(c *ebs.Client, id string, count int32, sum string) error {
 }
 
 func TestBlocks(t *testing.T) {
-	s := ec2test.Start(t, ec2fake.Options{})
+	t.Run("in a file", func(t *testing.T) { blocks(t, ec2fake.Options{}) })
+	t.Run("in memory", func(t *testing.T) { blocks(t, ec2fake.Options{Memory: true}) })
+}
+
+// blocks writes a snapshot wrongly and rightly, and reads it.
+func blocks(t *testing.T, o ec2fake.Options) {
+	s := ec2test.Start(t, o)
 	c, _ := clients(t)
 	a, b := bytes.Repeat([]byte{1}, ec2fake.BlockSize), bytes.Repeat([]byte{2}, ec2fake.BlockSize)
 	id := start(t, c)

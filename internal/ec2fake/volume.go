@@ -10,35 +10,37 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 )
 
-// A volume is the bytes of a snapshot: a file without a name, and the
-// checksums of the blocks that were written.
+// A volume is the bytes of a snapshot, and the checksums of the blocks that
+// were written.
 type volume struct {
 	gib       int64
 	encrypted bool
 
+	bytes store
+
 	mu     sync.Mutex
-	file   *os.File
 	blocks map[int][sha256.Size]byte
 }
 
-func newVolume(folder string, gib int64, encrypted bool) (*volume, error) {
-	f, err := os.CreateTemp(folder, "ec2-fake-volume-*")
-	if err != nil {
-		return nil, err
+func (o *Options) newVolume(gib int64, encrypted bool) (*volume, error) {
+	v := &volume{gib: gib, encrypted: encrypted, blocks: map[int][sha256.Size]byte{}}
+	if o.Memory {
+		v.bytes = newMemory(gib << 30)
+		return v, nil
 	}
-	os.Remove(f.Name())
-	return &volume{gib: gib, encrypted: encrypted, file: f, blocks: map[int][sha256.Size]byte{}}, nil
+	var err error
+	v.bytes, err = newFile(o.Folder)
+	return v, err
 }
 
 // write stores a block.
 func (v *volume) write(i int, data []byte, sum [sha256.Size]byte) error {
-	if _, err := v.file.WriteAt(data, int64(i)*BlockSize); err != nil {
+	if _, err := v.bytes.WriteAt(data, int64(i)*BlockSize); err != nil {
 		return err
 	}
 	v.mu.Lock()
@@ -83,7 +85,7 @@ func (v *volume) ReadAt(p []byte, off int64) (int, error) {
 		v.mu.Unlock()
 		switch {
 		case written:
-			if _, err := v.file.ReadAt(part, at); err != nil {
+			if _, err := v.bytes.ReadAt(part, at); err != nil {
 				return done, err
 			}
 		case v.encrypted:

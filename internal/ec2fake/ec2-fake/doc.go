@@ -25,6 +25,7 @@ it is interrupted, when it tells how fast blocks were written:
 	--block-public LIST  regions where images cannot be made public
 	--faults SHARE     the share of requests that fail in one of many ways (0)
 	--folder DIR       where the volumes' bytes are kept, in files without names
+	--memory           keep them in memory instead, as much as the volumes are large
 	--quiet            print warnings and errors only
 	--version          print the version
 

@@ -23,7 +23,7 @@ func main() { cli.Main(doc, run) }
 
 type options struct {
 	listen, encrypted, blockPublic, folder string
-	quotas                                 bool
+	quotas, memory                         bool
 	hidden, ready, copying                 time.Duration
 	faults                                 float64
 	blockRate                              int
@@ -40,6 +40,7 @@ func (o *options) define(fs *flag.FlagSet) {
 	fs.StringVar(&o.blockPublic, "block-public", "", "regions where nothing may be public")
 	fs.Float64Var(&o.faults, "faults", 0, "the share of requests that fail")
 	fs.StringVar(&o.folder, "folder", "", "where the volumes' bytes are kept")
+	fs.BoolVar(&o.memory, "memory", false, "keep the volumes' bytes in memory")
 }
 
 func run(ctx context.Context, env *cli.Env) error {
@@ -74,7 +75,7 @@ func run(ctx context.Context, env *cli.Env) error {
 
 func (o *options) options() ec2fake.Options {
 	opts := ec2fake.Options{
-		Quotas: o.quotas, BlockRate: o.blockRate, Hidden: o.hidden, Ready: o.ready, Copying: o.copying, Folder: o.folder,
+		Quotas: o.quotas, BlockRate: o.blockRate, Hidden: o.hidden, Ready: o.ready, Copying: o.copying, Folder: o.folder, Memory: o.memory,
 		Encrypted: set(o.encrypted), BlockPublic: set(o.blockPublic),
 	}
 	if o.faults > 0 {
