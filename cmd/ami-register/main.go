@@ -11,6 +11,7 @@ import (
 	"github.com/respin-project/respin/internal/cli"
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/manifest"
+	"github.com/respin-project/respin/internal/report"
 	"github.com/respin-project/respin/internal/source"
 	"github.com/respin-project/respin/internal/summary"
 )
@@ -43,7 +44,7 @@ func run(ctx context.Context, env *cli.Env) error {
 			if r.New {
 				state = "new"
 			}
-			table.Add(ami.Console(r), m.ID(), r.Region, r.ID, state, summary.Time(r.Took))
+			table.Add(ami.Console(r), m.ID(), r.Region, r.ID, state, report.Seconds(r.Took))
 		},
 	}
 	switch {

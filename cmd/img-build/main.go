@@ -11,6 +11,7 @@ import (
 	"github.com/respin-project/respin/internal/cli"
 	"github.com/respin-project/respin/internal/fetch"
 	"github.com/respin-project/respin/internal/manifest"
+	"github.com/respin-project/respin/internal/report"
 	"github.com/respin-project/respin/internal/sandbox"
 	"github.com/respin-project/respin/internal/summary"
 )
@@ -57,7 +58,7 @@ func buildAll(ctx context.Context, env *cli.Env, engine *build.Engine, files []s
 		for _, p := range m.Build.Packages {
 			installed += p.Installed
 		}
-		table.Add("", m.Image.ID(), fmt.Sprint(len(m.Build.Packages)), summary.Size(installed), summary.Size(m.Artifact("raw").Size), m.Build.Lock, summary.Time(time.Since(start)))
+		table.Add("", m.Image.ID(), fmt.Sprint(len(m.Build.Packages)), report.Size(installed), report.Size(m.Artifact("raw").Size), m.Build.Lock, report.Seconds(time.Since(start)))
 		return nil
 	}
 	if len(files) == 0 {

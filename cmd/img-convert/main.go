@@ -15,6 +15,7 @@ import (
 	"github.com/respin-project/respin/internal/convert"
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/manifest"
+	"github.com/respin-project/respin/internal/report"
 	"github.com/respin-project/respin/internal/source"
 	"github.com/respin-project/respin/internal/summary"
 )
@@ -78,7 +79,7 @@ func (o *options) manifests(ctx context.Context, env *cli.Env) error {
 		}
 		for _, a := range m.Artifacts {
 			if a.VirtualSize > 0 && a.SHA256 != "" {
-				table.Add("", m.Image.ID(), a.Format, summary.Size(a.Size), a.SHA256)
+				table.Add("", m.Image.ID(), a.Format, report.Size(a.Size), a.SHA256)
 			}
 		}
 		return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/respin-project/respin/internal/manifest"
 	"github.com/respin-project/respin/internal/mirror"
 	"github.com/respin-project/respin/internal/publish"
+	"github.com/respin-project/respin/internal/report"
 	"github.com/respin-project/respin/internal/summary"
 )
 
@@ -156,7 +157,7 @@ func (o *options) do(ctx context.Context, env *cli.Env, job *mirror.Job, tree st
 func (o *options) show(env *cli.Env, job *mirror.Job, tree string, r mirror.Result, took time.Duration) {
 	table := summary.Table{Title: "Published on mirrors", Columns: []string{"image", "destination", "files", "size"}, Address: "URL"}
 	row := func(name, address string, files int, size int64) {
-		table.Add(address, name, job.Destination.String(), fmt.Sprint(files), summary.Size(size))
+		table.Add(address, name, job.Destination.String(), fmt.Sprint(files), report.Size(size))
 	}
 	var size int64
 	for _, f := range job.Tree {
@@ -177,6 +178,6 @@ func (o *options) show(env *cli.Env, job *mirror.Job, tree string, r mirror.Resu
 		row(i.Image.ID(), address, len(i.Files), size)
 	}
 	table.Note = fmt.Sprintf("%d files: %d sent (%s), %d linked, %d deleted, %d to be deleted later; %s",
-		r.Files, r.Sent, summary.Size(r.Bytes), r.Linked, len(r.Deleted), r.Waiting, summary.Time(took))
+		r.Files, r.Sent, report.Size(r.Bytes), r.Linked, len(r.Deleted), r.Waiting, report.Seconds(took))
 	table.Show(env.Report)
 }

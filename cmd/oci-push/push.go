@@ -17,7 +17,7 @@ import (
 	"github.com/respin-project/respin/internal/oci"
 	"github.com/respin-project/respin/internal/publish"
 	"github.com/respin-project/respin/internal/registry"
-	"github.com/respin-project/respin/internal/summary"
+	"github.com/respin-project/respin/internal/report"
 )
 
 const usualTags = "{version}-{release},{version}"
@@ -144,9 +144,9 @@ func (o *options) send(ctx context.Context, env *cli.Env, push *oci.Push, title 
 		return err
 	}
 	for _, i := range images {
-		sent, present := summary.Size(result.Sent), summary.Size(result.Present)
+		sent, present := report.Size(result.Sent), report.Size(result.Present)
 		reference := push.Repository.Name().String() + ":" + push.Tags[0] + "@" + i.Entry.Digest.String()
-		o.table.Add(reference, title, registry.Key(i.Entry), strings.Join(push.Tags, ", "), sent, present, summary.Time(time.Since(start)))
+		o.table.Add(reference, title, registry.Key(i.Entry), strings.Join(push.Tags, ", "), sent, present, report.Seconds(time.Since(start)))
 	}
 	return nil
 }
@@ -155,7 +155,7 @@ func sizeOf(n int64) string {
 	if n == 0 {
 		return ""
 	}
-	return "(" + summary.Size(n) + ")"
+	return "(" + report.Size(n) + ")"
 }
 
 // attachArtifact attaches an artifact of the manifest to each of its images.

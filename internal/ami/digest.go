@@ -11,6 +11,7 @@ import (
 
 	"github.com/respin-project/respin/internal/hint"
 	"github.com/respin-project/respin/internal/manifest"
+	"github.com/respin-project/respin/internal/raw"
 	"github.com/respin-project/respin/internal/report"
 	"github.com/respin-project/respin/internal/source"
 )
@@ -59,6 +60,15 @@ func hashZeros(ctx context.Context, h hash.Hash, n int64, task *report.Task) err
 		}
 	}
 	return nil
+}
+
+// file is the SHA-256 of the file that the disk is in, hexadecimal.
+func (d *Disk) file(ctx context.Context) (string, error) {
+	_, plain := d.Disk.(*raw.Reader)
+	if info, err := os.Stat(d.Path); err == nil && plain && info.Size() == d.Size() {
+		return d.SHA256, nil // the file is the disk
+	}
+	return manifest.Digest(ctx, d.Path)
 }
 
 // watch makes sure that what is published is what the manifest describes: it

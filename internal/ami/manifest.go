@@ -66,11 +66,8 @@ func (j *Job) Manifest(ctx context.Context, m *manifest.Manifest) error {
 		return err
 	}
 	file := a.SHA256
-	switch {
-	case file == "" && a.Format == "raw":
-		file = disk.SHA256
-	case file == "":
-		if file, err = manifest.Digest(ctx, m.Path(a.Path)); err != nil {
+	if file == "" {
+		if file, err = disk.file(ctx); err != nil {
 			return err
 		}
 	}
@@ -98,8 +95,12 @@ func (j *Job) File(ctx context.Context, path string, image manifest.Image, lande
 	if disk.SHA256, err = digest(ctx, in, j.Report); err != nil {
 		return err
 	}
+	file, err := disk.file(ctx)
+	if err != nil {
+		return err
+	}
 	return j.one(ctx, g, image, disk, func(r Registration) error {
-		return landed(manifest.Publication{Kind: Kind, Destination: r.Region, Reference: r.ID, Artifact: path, Digest: "sha256:" + disk.SHA256})
+		return landed(manifest.Publication{Kind: Kind, Destination: r.Region, Reference: r.ID, Artifact: path, SHA256: file, Digest: "sha256:" + disk.SHA256})
 	})
 }
 

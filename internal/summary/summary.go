@@ -2,11 +2,9 @@
 package summary
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -125,25 +123,4 @@ func link(name, address string) string {
 		return "[" + name + "](" + address + ")"
 	}
 	return markdown.Code(address)
-}
-
-// Size is a number of bytes for people.
-func Size(n int64) string {
-	units := []string{"B", "kB", "MB", "GB", "TB"}
-	v, i := float64(n), 0
-	for v >= 1000 && i < len(units)-1 {
-		v, i = v/1000, i+1
-	}
-	if i == 0 {
-		return fmt.Sprintf("%d B", n)
-	}
-	return fmt.Sprintf("%.1f %s", v, units[i])
-}
-
-// Time is a duration for people.
-func Time(d time.Duration) string {
-	if d < 10*time.Second {
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	}
-	return d.Round(time.Second).String()
 }

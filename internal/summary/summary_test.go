@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/respin-project/respin/internal/report"
@@ -45,18 +44,5 @@ oci-push: 3 in 2.0 s
 		"| x | `<script>` | `r@sha256:0` |\n| y | `@all 1.5 s (new)` |  |\n\n3 in 2.0 s\n\n"
 	if diff := cmp.Diff(want, string(text)); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)
-	}
-}
-
-func TestFigures(t *testing.T) {
-	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 528154624: "528.2 MB", 5e12: "5.0 TB", 5e15: "5000.0 TB"} {
-		if got := Size(n); got != want {
-			t.Errorf("%d is %q, want %q", n, got, want)
-		}
-	}
-	for d, want := range map[time.Duration]string{40 * time.Millisecond: "0.0 s", 1500 * time.Millisecond: "1.5 s", 90 * time.Second: "1m30s"} {
-		if got := Time(d); got != want {
-			t.Errorf("%v is %q, want %q", d, got, want)
-		}
 	}
 }
