@@ -25,7 +25,11 @@ const usualTags = "{version}-{release},{version}"
 // manifests pushes the images of a stream.
 func (o *options) manifests(ctx context.Context, env *cli.Env, target string) error {
 	if strings.Contains(filepath.Base(target), ":") {
-		return hint.Wrap(cli.Usagef("%q has a tag", target), "in a pipe --tag says the tags")
+		what := "in a pipe --tag says the tags"
+		if o.attach != "" {
+			what = "to attach a file to it, --type says what the file is, such as application/spdx+json"
+		}
+		return hint.Wrap(cli.Usagef("%q has a tag", target), "%s", what)
 	}
 	if !strings.Contains(target, "{name}") {
 		target += "/{name}"

@@ -129,25 +129,36 @@ func (r *Release) streamArch(i Image) object {
 		artifacts[kind.platform]["formats"].(object)[kind.format] = object{"disk": disk}
 	}
 	arch := object{"artifacts": artifacts}
-	if images := elsewhere(i.Publications, release); len(images) > 0 {
+	if images := elsewhere(i, release); len(images) > 0 {
 		arch["images"] = images
 	}
 	return arch
 }
 
-// elsewhere are the images at clouds and registries.
-func elsewhere(list []manifest.Publication, release string) object {
+// elsewhere are the images at clouds, and at registries by what they are for.
+func elsewhere(i Image, release string) object {
 	images, regions := object{}, object{}
-	for _, p := range list {
+	for _, p := range i.Publications {
 		switch p.Kind {
 		case "ami":
 			regions[p.Destination] = object{"release": release, "image": p.Reference}
 			images["aws"] = object{"regions": regions}
 		case "oci":
-			images["container"] = object{"release": release, "image": p.Reference, "digest-ref": p.Destination + "@" + p.Digest}
+			images[i.platform(p)] = object{"release": release, "image": p.Reference, "digest-ref": p.Destination + "@" + p.Digest}
 		}
 	}
 	return images
+}
+
+// platform is what a registry's image is for: "kubevirt" of a container disk,
+// and "container" of what is not also a file of the release.
+func (i Image) platform(p manifest.Publication) string {
+	for _, f := range i.Files {
+		if kind, ok := kinds[f.Format]; ok && f.SHA256 == p.SHA256 {
+			return kind.platform
+		}
+	}
+	return "container"
 }
 
 // location is where a file of the tree can be read.

@@ -110,6 +110,26 @@ func TestSigned(t *testing.T) {
 	}
 }
 
+// The stream's file tells container disks and containers from each other.
+func TestElsewhere(t *testing.T) {
+	i := Image{
+		Files: []Published{{Format: "containerdisk", SHA256: "aa"}, {Format: "spdx", SHA256: "bb"}},
+		Publications: []manifest.Publication{
+			{Kind: "oci", Destination: "r/disk", Reference: "r/disk:43", SHA256: "aa", Digest: "sha256:1"},
+			{Kind: "oci", Destination: "r/root", Reference: "r/root:43", SHA256: "cc", Digest: "sha256:2"},
+			{Kind: "ami", Destination: "us-east-1", Reference: "ami-1", SHA256: "dd"},
+		},
+	}
+	want := object{
+		"kubevirt":  object{"release": "43-1", "image": "r/disk:43", "digest-ref": "r/disk@sha256:1"},
+		"container": object{"release": "43-1", "image": "r/root:43", "digest-ref": "r/root@sha256:2"},
+		"aws":       object{"regions": object{"us-east-1": object{"release": "43-1", "image": "ami-1"}}},
+	}
+	if diff := cmp.Diff(want, elsewhere(i, "43-1")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // Our files are built as Fedora's: the bodies of its CHECKSUM file and the members of its images.json.
 func TestFedora(t *testing.T) {
 	corpus := os.Getenv("RESPIN_CORPUS")
