@@ -27,9 +27,11 @@ DESTINATION is a folder, rsync://HOST/MODULE/PATH, ssh://[USER@]HOST[:PORT]/PATH
 	--delete          with --tree: what DIR does not have goes from the destination as well
 	--grace DURATION  how long files stay that nothing points at any more (168h)
 	--format LIST     publish the artifacts of these formats, separated by commas
-	--url URL         where the tree can be read; the stream files tell it
+	--url URL         where the tree can be read; the stream files tell it. If not given, what
+	                  was given before
 	--checksum        compare data by content instead of size and time, which repairs what was damaged
 	--check           change nothing; read the destination and say which files are missing, stale or damaged
+	--unsigned        without a key, publish CHECKSUM files without the signature that they had
 	--allow-untested  publish images without tests, or with tests that failed
 	--dry-run         print what would be done, and only read from the destination
 	--quiet           print warnings and errors only
@@ -48,6 +50,8 @@ The CHECKSUM files are signed if the environment has a key:
 
 	RESPIN_SIGNING_KEY         an armored OpenPGP secret key
 	RESPIN_SIGNING_PASSPHRASE  that opens it, if it is locked
+
+Without one, a file that was signed stays as it is, and an image that changes it is refused.
 
 SSH, rsync and S3 log in as they usually do: with ssh's configuration and agent
 (RSYNC_RSH names another program), RSYNC_PASSWORD, and the AWS SDKs' credentials, region and AWS_ENDPOINT_URL.

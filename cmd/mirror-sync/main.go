@@ -22,6 +22,7 @@ func main() { cli.Main(doc, run) }
 type options struct {
 	tree, formats, url                             string
 	delete, checksum, check, allowUntested, dryRun bool
+	unsigned                                       bool
 	grace                                          time.Duration
 }
 
@@ -33,6 +34,7 @@ func (o *options) define(fs *flag.FlagSet) {
 	fs.BoolVar(&o.checksum, "checksum", false, "compare data by content")
 	fs.BoolVar(&o.check, "check", false, "say what is missing, stale or damaged")
 	fs.BoolVar(&o.allowUntested, "allow-untested", false, "publish images without tests")
+	fs.BoolVar(&o.unsigned, "unsigned", false, "take the signature from CHECKSUM files")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "print what would be done")
 	fs.DurationVar(&o.grace, "grace", 7*24*time.Hour, "how long files stay that nothing points at")
 }
@@ -68,8 +70,8 @@ func (o *options) validate(args []string) error {
 		return hint.Wrap(cli.Usagef("there are %d destinations instead of one", len(args)), "mirror-sync -h explains how it is written")
 	case o.tree == "" && o.delete:
 		return cli.Usagef("--delete goes with --tree: what images replaced goes without it")
-	case o.tree != "" && (o.formats != "" || o.url != "" || o.allowUntested):
-		return cli.Usagef("--format, --url and --allow-untested are for manifests, not for --tree")
+	case o.tree != "" && (o.formats != "" || o.url != "" || o.allowUntested || o.unsigned):
+		return cli.Usagef("--format, --url, --unsigned and --allow-untested are for manifests, not for --tree")
 	case o.check && (o.dryRun || o.checksum):
 		return cli.Usagef("--check changes nothing: it does not go with --dry-run or --checksum")
 	case o.grace < 0:

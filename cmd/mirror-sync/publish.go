@@ -45,8 +45,8 @@ func (o *options) publish(ctx context.Context, env *cli.Env, job *mirror.Job) er
 			return fmt.Errorf("RESPIN_SIGNING_KEY: %w", err)
 		}
 		job.Release.Key = key
-	} else if !o.check && !o.dryRun {
-		env.Report.Printf("the CHECKSUM files are not signed: RESPIN_SIGNING_KEY is not set")
+	} else {
+		job.Release.Unsigned = o.unsigned || o.check
 	}
 	manifests, errs := o.collect(ctx, env, job)
 	if ctx.Err() != nil {
@@ -57,12 +57,15 @@ func (o *options) publish(ctx context.Context, env *cli.Env, job *mirror.Job) er
 	}
 	done, err := o.do(ctx, env, job, "")
 	errs = append(errs, err)
+	if done && !o.check && !o.dryRun && len(job.State().Signed) == 0 {
+		env.Report.Printf("the CHECKSUM files are not signed: RESPIN_SIGNING_KEY is not set")
+	}
 	for n, m := range manifests {
 		if !done {
 			break
 		}
 		if !o.dryRun && !o.check {
-			record(m, job.Images[n], job.Destination.String(), o.url)
+			record(m, job.Images[n], job)
 			if err := m.Save(); err != nil {
 				errs = append(errs, err)
 				continue
@@ -99,12 +102,9 @@ func (o *options) collect(ctx context.Context, env *cli.Env, job *mirror.Job) (m
 }
 
 // record adds what was published to a manifest, in the place of what was before.
-func record(m *manifest.Manifest, i mirror.Image, destination, base string) {
+func record(m *manifest.Manifest, i mirror.Image, job *mirror.Job) {
 	for _, f := range i.Files {
-		p := manifest.Publication{Kind: "mirror", Destination: destination, Reference: f.Path, SHA256: f.SHA256}
-		if base != "" {
-			p.Reference = strings.TrimSuffix(base, "/") + "/" + f.Path
-		}
+		p := manifest.Publication{Kind: "mirror", Destination: job.Destination.String(), Reference: job.State().Location(f.Path), SHA256: f.SHA256}
 		for _, a := range m.Artifacts {
 			if a.SHA256 == f.SHA256 && a.Format == f.Format {
 				p.Artifact = a.Path
@@ -171,8 +171,8 @@ func (o *options) show(env *cli.Env, job *mirror.Job, tree string, r mirror.Resu
 		address := ""
 		for _, f := range i.Files {
 			size += f.Size
-			if o.url != "" {
-				address = strings.TrimSuffix(o.url, "/") + "/" + path.Dir(f.Path) + "/"
+			if job.State().URL != "" {
+				address = job.State().Location(path.Dir(f.Path)) + "/"
 			}
 		}
 		row(i.Image.ID(), address, len(i.Files), size)

@@ -92,13 +92,13 @@ func encode(v any) []byte {
 
 // streamFiles makes a file for each image and version as Fedora CoreOS has one
 // for each of its streams (stream-metadata-go).
-func (r *Release) streamFiles(s *State) []File {
+func streamFiles(s *State) []File {
 	var files []File
 	names, of := group(s.Images, func(i Image) string { return i.Image.Name + "-" + i.Image.Version })
 	for _, name := range names {
 		arches := object{}
 		for _, i := range of[name] {
-			arches[i.Image.Arch] = r.streamArch(i)
+			arches[i.Image.Arch] = s.streamArch(i)
 		}
 		at := newest(of[name])
 		text := encode(object{
@@ -111,7 +111,7 @@ func (r *Release) streamFiles(s *State) []File {
 	return files
 }
 
-func (r *Release) streamArch(i Image) object {
+func (s *State) streamArch(i Image) object {
 	release := i.Image.Version + "-" + i.Image.Release
 	artifacts := map[string]object{}
 	for _, f := range i.Files {
@@ -119,7 +119,7 @@ func (r *Release) streamArch(i Image) object {
 		if !ok {
 			continue
 		}
-		disk := object{"location": r.location(f.Path), "sha256": f.SHA256}
+		disk := object{"location": s.Location(f.Path), "sha256": f.SHA256}
 		if f.UncompressedSHA256 != "" && f.UncompressedSHA256 != f.SHA256 {
 			disk["uncompressed-sha256"] = f.UncompressedSHA256
 		}
@@ -161,10 +161,10 @@ func (i Image) platform(p manifest.Publication) string {
 	return "container"
 }
 
-// location is where a file of the tree can be read.
-func (r *Release) location(p string) string {
-	if r.URL == "" {
+// Location is where a file of the tree can be read: its path alone if nobody said.
+func (s *State) Location(p string) string {
+	if s.URL == "" {
 		return p
 	}
-	return strings.TrimSuffix(r.URL, "/") + "/" + p
+	return strings.TrimSuffix(s.URL, "/") + "/" + p
 }

@@ -110,6 +110,56 @@ func TestSigned(t *testing.T) {
 	}
 }
 
+// Who has no key checks what is signed, and does not take the signature away.
+func TestKeyless(t *testing.T) {
+	armored, _ := newKey(t, "")
+	key, err := SigningKey(armored, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "x")
+	j := job(t, open(t, dir), image(t, "cloud", "1", "a"))
+	j.Release.Key = key
+	run(t, j)
+	sums := filepath.Join(dir, "releases/43/Cloud/x86_64/images/Cloud-43-x86_64-CHECKSUM")
+	signed, err := os.ReadFile(sums)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	keyless := func(what string, want []Problem) {
+		t.Helper()
+		j := &Job{Destination: open(t, dir), Release: &Release{Unsigned: true}, Now: then}
+		got, _, err := j.Check(t.Context())
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", what, err, diff)
+		}
+	}
+	keyless("whole", nil)
+	if r := run(t, job(t, open(t, dir), image(t, "cloud", "1", "a"))); r.Sent != 0 {
+		t.Errorf("the same image without a key: %+v", r)
+	}
+	os.WriteFile(sums, bytes.ToLower(signed), 0o644)
+	keyless("changed", []Problem{{Path: "releases/43/Cloud/x86_64/images/Cloud-43-x86_64-CHECKSUM", What: "stale"}})
+	os.WriteFile(sums, signed, 0o644)
+
+	j = job(t, open(t, dir), image(t, "cloud", "2", "b"))
+	if _, err := j.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "Cloud-43-x86_64-CHECKSUM is signed, and there is no key to sign") {
+		t.Errorf("another image without a key: %v", err)
+	}
+	j.Destination.Close()
+	if got, err := os.ReadFile(sums); err != nil || !bytes.Equal(got, signed) {
+		t.Errorf("a refused run changed the CHECKSUM file: %v", err)
+	}
+	j = job(t, open(t, dir), image(t, "cloud", "2", "b"))
+	j.Release.Unsigned = true
+	run(t, j)
+	if got, err := os.ReadFile(sums); err != nil || !bytes.HasPrefix(got, []byte("# ")) {
+		t.Errorf("%v, %.40q", err, got)
+	}
+	keyless("unsigned", nil)
+}
+
 // The stream's file tells container disks and containers from each other.
 func TestElsewhere(t *testing.T) {
 	i := Image{

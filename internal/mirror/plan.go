@@ -29,6 +29,9 @@ type Job struct {
 	have   map[string]string
 }
 
+// State is that of the destination when the job is done.
+func (j *Job) State() *State { return j.state }
+
 // plan reads the destination's state and makes the tree.
 func (j *Job) plan(ctx context.Context) ([]File, error) {
 	var err error

@@ -18,8 +18,9 @@ import (
 
 // A Release is a tree that is made of images.
 type Release struct {
-	URL string          // where the tree can be read, for the stream files; empty: paths alone
-	Key *openpgp.Entity // signs the CHECKSUM files; nil: they are not signed
+	URL      string          // where the tree can be read, for the stream files; empty: as the state has it, or paths alone
+	Key      *openpgp.Entity // signs the CHECKSUM files; nil: they are not signed
+	Unsigned bool            // without a key they may lose a signature that they had
 
 	sources map[string]string // local files by their paths in the tree
 }
@@ -80,6 +81,9 @@ func (r *Release) Image(m *manifest.Manifest, formats []string) (Image, error) {
 
 // Files returns the whole tree of a state: data and pointers.
 func (r *Release) Files(s *State) ([]File, error) {
+	if r.URL != "" {
+		s.URL = r.URL
+	}
 	files := map[string]File{}
 	for _, i := range s.Images {
 		for _, f := range i.Files {
@@ -91,7 +95,7 @@ func (r *Release) Files(s *State) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range slices.Concat(sums, imagesFiles(s), r.streamFiles(s)) {
+	for _, f := range slices.Concat(sums, imagesFiles(s), streamFiles(s)) {
 		files[f.Path] = f
 	}
 	list := timeList(files)
@@ -138,13 +142,39 @@ func (r *Release) checksumFiles(s *State) ([]File, error) {
 		}
 		of := in[f][0].Image
 		at := newest(in[f])
-		text, err := clearSign(b.Bytes(), r.Key, at)
+		file, err := r.sign(s, generated(path.Join(f, fmt.Sprintf("Cloud-%s-%s-CHECKSUM", of.Version, of.Arch)), b.Bytes(), at, checksums))
 		if err != nil {
-			return nil, fmt.Errorf("signing the CHECKSUM file: %w", err)
+			return nil, err
 		}
-		files = append(files, generated(path.Join(f, fmt.Sprintf("Cloud-%s-%s-CHECKSUM", of.Version, of.Arch)), text, at, checksums))
+		files = append(files, file)
 	}
 	return files, nil
+}
+
+// sign signs a CHECKSUM file. Without a key the one stays that was signed before,
+// as long as it says the same.
+func (r *Release) sign(s *State, f File) (File, error) {
+	was, ok := s.Signed[f.Path]
+	switch {
+	case r.Key != nil:
+		text, err := clearSign(f.Data, r.Key, f.ModTime)
+		if err != nil {
+			return File{}, fmt.Errorf("signing the CHECKSUM file: %w", err)
+		}
+		signed := generated(f.Path, text, f.ModTime, f.Rank)
+		if s.Signed == nil {
+			s.Signed = map[string]Signed{}
+		}
+		s.Signed[f.Path] = Signed{Text: f.SHA256, Size: signed.Size, SHA256: signed.SHA256}
+		return signed, nil
+	case ok && was.Text == f.SHA256:
+		return File{Path: f.Path, Kept: true, Size: was.Size, SHA256: was.SHA256, ModTime: f.ModTime, Rank: f.Rank}, nil
+	case ok && !r.Unsigned:
+		return File{}, hint.Wrap(fmt.Errorf("%s is signed, and there is no key to sign what it would say now", f.Path),
+			"set RESPIN_SIGNING_KEY, or publish it without a signature by --unsigned")
+	}
+	delete(s.Signed, f.Path)
+	return f, nil
 }
 
 // timeList makes the list that quick-fedora-mirror compares instead of asking

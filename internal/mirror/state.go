@@ -12,9 +12,12 @@ import (
 
 // A State is what was published at a destination. All pointers follow from it.
 type State struct {
-	Version  int       `json:"version"` // 1
+	Version  int       `json:"version"`       // 1
+	URL      string    `json:"url,omitempty"` // where the tree can be read
 	Images   []Image   `json:"images,omitempty"`
 	Removals []Removal `json:"removals,omitempty"` // of what no pointer names any more
+	// Signed are the CHECKSUM files with a signature, by their paths, for who has no key.
+	Signed map[string]Signed `json:"signed,omitempty"`
 	// Objects are what a bucket has, by their paths: it tells neither times nor digests.
 	Objects map[string]Object `json:"objects,omitempty"`
 }
@@ -40,6 +43,13 @@ type Published struct {
 type Removal struct {
 	Path  string `json:"path"`
 	Since int64  `json:"since"` // when the last pointer to it went, seconds
+}
+
+// Signed is a file with a signature.
+type Signed struct {
+	Text   string `json:"text"` // SHA-256 of what is signed
+	Size   int64  `json:"size"` // of the file
+	SHA256 string `json:"sha256"`
 }
 
 // An Object is what a bucket was given.

@@ -3,6 +3,7 @@
 package publish
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,7 +45,7 @@ func tested(m *manifest.Manifest) error {
 	for _, t := range m.Tests {
 		switch {
 		case !t.Passed:
-			return fmt.Errorf("its test under %s failed: %s", t.Firmware, t.Cause)
+			return fmt.Errorf("its test under %s failed: %s", t.Firmware, cmp.Or(t.Cause, "it does not say why"))
 		case of(t, m.Artifacts):
 			passed = append(passed, t.Firmware)
 		default:
