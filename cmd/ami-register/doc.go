@@ -75,7 +75,7 @@ such as scripts/ec2-fake.
 Examples:
 
 	ks-render specs/fedora-cloud-base | img-build | img-smoke | ami-register --region us-east-1,eu-central-1
-	ami-register --dry-run --public --deprecate 180d < manifest.json
+	ami-register --dry-run --public --deprecate 180d < out/fedora-cloud-base-43-1.x86_64/manifest.json
 	ami-register --name try-1 --allow-untested disk.qcow2
 	ami-register --region us-east-1 --retire delete --keep 5 --older-than 90d --apply fedora-cloud-base-43.x86_64
 

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 	"github.com/respin-project/respin/internal/hint"
 )
 
@@ -56,6 +57,7 @@ type Region struct {
 func Open(ctx context.Context, getenv func(string) string, connections int) (*Account, error) {
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithHTTPClient(client(connections)),
+		config.WithLogger(logging.Nop{}), // what goes wrong comes as an error, too
 		// Package account retries: it knows what waiting helps against, and for how long.
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 	)

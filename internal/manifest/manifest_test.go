@@ -176,6 +176,41 @@ func TestSaveAndOpen(t *testing.T) {
 	}
 }
 
+// What is read from a redirected manifest.json has its files beside that.
+func TestRedirected(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "out", "x")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	m := &Manifest{Folder: folder, Image: Image{Name: "x", Version: "1", Release: "1", Arch: "x86_64"}}
+	if err := m.Save(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(folder, FileName), filepath.Join(folder, "other.json")); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ cwd, file, want string }{
+		{filepath.Dir(filepath.Dir(folder)), FileName, filepath.Join("out", "x")},
+		{folder, FileName, ""},
+		{t.TempDir(), FileName, folder},
+		{t.TempDir(), "other.json", ""},
+	} {
+		if err := m.Save(); err != nil {
+			t.Fatal(err)
+		}
+		t.Chdir(tt.cwd)
+		f, err := os.Open(filepath.Join(folder, tt.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		got, err := NewReader(f, "standard input").Read()
+		if err != nil || got.Folder != tt.want {
+			t.Errorf("%s in %s: folder %q, %v, want %q", tt.file, tt.cwd, got.Folder, err, tt.want)
+		}
+	}
+}
+
 func TestLocate(t *testing.T) {
 	k := Kickstart{Origins: []Origin{{1, "a.ks", 1}, {4, "b.ks", 10}, {6, "a.ks", 5}}}
 	for line, want := range map[int]int{1: 1, 3: 3, 4: 10, 5: 11, 6: 5, 9: 8} {

@@ -24,16 +24,41 @@ const FileName = "manifest.json"
 
 // A Reader reads a stream of manifests.
 type Reader struct {
-	name  string
-	in    *limited
-	dec   *json.Decoder
-	count int
+	name   string
+	folder string // of a manifest that does not say
+	in     *limited
+	dec    *json.Decoder
+	count  int
 }
 
-// NewReader reads manifests from r; errors call the stream name.
+// NewReader reads manifests from r; errors call the stream name. Where r is an
+// image's manifest.json, as in "img-smoke < out/IMAGE/manifest.json", the image's
+// folder is the file's.
 func NewReader(r io.Reader, name string) *Reader {
 	in := &limited{r: r}
-	return &Reader{name: name, in: in, dec: json.NewDecoder(in)}
+	return &Reader{name: name, folder: home(r), in: in, dec: json.NewDecoder(in)}
+}
+
+// home is the folder of a manifest.json that is being read, relative to the
+// working folder if it is below; empty for the working folder itself and all else.
+func home(r io.Reader) string {
+	f, ok := r.(*os.File)
+	if !ok {
+		return ""
+	}
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	if err != nil || filepath.Base(path) != FileName {
+		return ""
+	}
+	dir := filepath.Dir(path)
+	cwd, err := os.Getwd()
+	if err != nil || cwd == dir {
+		return ""
+	}
+	if below, err := filepath.Rel(cwd, dir); err == nil && filepath.IsLocal(below) {
+		return below
+	}
+	return dir
 }
 
 // Read returns the next manifest, or io.EOF after the last. After any other
@@ -54,6 +79,9 @@ func (r *Reader) Read() (*Manifest, error) {
 	m := new(Manifest)
 	if err := m.UnmarshalJSON(raw); err != nil {
 		return nil, fmt.Errorf("reading manifest %d of %s: %w", r.count, r.name, err)
+	}
+	if m.Folder == "" {
+		m.Folder = r.folder
 	}
 	return m, nil
 }
@@ -84,6 +112,7 @@ func Open(path string) (*Manifest, error) {
 	}
 	defer f.Close()
 	r := NewReader(f, path)
+	r.folder = filepath.Dir(path)
 	m, err := r.Read()
 	if err == io.EOF {
 		return nil, fmt.Errorf("reading %s: it is empty", path)
@@ -92,9 +121,6 @@ func Open(path string) (*Manifest, error) {
 	}
 	if _, err := r.Read(); err != io.EOF {
 		return nil, fmt.Errorf("reading %s: it holds more than one manifest", path)
-	}
-	if m.Folder == "" {
-		m.Folder = filepath.Dir(path)
 	}
 	return m, nil
 }
