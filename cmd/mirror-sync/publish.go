@@ -45,9 +45,8 @@ func (o *options) publish(ctx context.Context, env *cli.Env, job *mirror.Job) er
 			return fmt.Errorf("RESPIN_SIGNING_KEY: %w", err)
 		}
 		job.Release.Key = key
-	} else {
-		job.Release.Unsigned = o.unsigned || o.check
 	}
+	job.Release.Unsigned = o.unsigned
 	manifests, errs := o.collect(ctx, env, job)
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -129,10 +129,22 @@ func TestKeyless(t *testing.T) {
 
 	keyless := func(what string, want []Problem) {
 		t.Helper()
-		j := &Job{Destination: open(t, dir), Release: &Release{Unsigned: true}, Now: then}
+		j := &Job{Destination: open(t, dir), Release: &Release{}, Now: then}
 		got, _, err := j.Check(t.Context())
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", what, err, diff)
+		}
+	}
+	refused := func(what string, m *manifest.Manifest) {
+		t.Helper()
+		j := job(t, open(t, dir), m)
+		defer j.Destination.Close()
+		const want = "Cloud-43-x86_64-CHECKSUM is signed, and there is no key to sign"
+		if _, err := j.Plan(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("planning %s without a key: %v", what, err)
+		}
+		if _, err := j.Run(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("publishing %s without a key: %v", what, err)
 		}
 	}
 	keyless("whole", nil)
@@ -141,13 +153,10 @@ func TestKeyless(t *testing.T) {
 	}
 	os.WriteFile(sums, bytes.ToLower(signed), 0o644)
 	keyless("changed", []Problem{{Path: "releases/43/Cloud/x86_64/images/Cloud-43-x86_64-CHECKSUM", What: "stale"}})
+	refused("one that is not what was signed", image(t, "cloud", "1", "a"))
 	os.WriteFile(sums, signed, 0o644)
 
-	j = job(t, open(t, dir), image(t, "cloud", "2", "b"))
-	if _, err := j.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "Cloud-43-x86_64-CHECKSUM is signed, and there is no key to sign") {
-		t.Errorf("another image without a key: %v", err)
-	}
-	j.Destination.Close()
+	refused("another image", image(t, "cloud", "2", "b"))
 	if got, err := os.ReadFile(sums); err != nil || !bytes.Equal(got, signed) {
 		t.Errorf("a refused run changed the CHECKSUM file: %v", err)
 	}

@@ -121,6 +121,9 @@ func (j *Job) Plan(ctx context.Context) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := j.kept(ctx, files); err != nil {
+		return nil, err
+	}
 	var steps []Step
 	contents, pointers := split(files)
 	for what, some := range map[string][]File{"send": contents, "update": pointers} {

@@ -20,7 +20,7 @@ import (
 type Release struct {
 	URL      string          // where the tree can be read, for the stream files; empty: as the state has it, or paths alone
 	Key      *openpgp.Entity // signs the CHECKSUM files; nil: they are not signed
-	Unsigned bool            // without a key they may lose a signature that they had
+	Unsigned bool            // without a key they lose the signature that they had
 
 	sources map[string]string // local files by their paths in the tree
 }
@@ -151,8 +151,8 @@ func (r *Release) checksumFiles(s *State) ([]File, error) {
 	return files, nil
 }
 
-// sign signs a CHECKSUM file. Without a key the one stays that was signed before,
-// as long as it says the same.
+// sign signs a CHECKSUM file. Without a key the one stays that was signed before;
+// if it says something else, it is not what is wanted.
 func (r *Release) sign(s *State, f File) (File, error) {
 	was, ok := s.Signed[f.Path]
 	switch {
@@ -167,13 +167,13 @@ func (r *Release) sign(s *State, f File) (File, error) {
 		}
 		s.Signed[f.Path] = Signed{Text: f.SHA256, Size: signed.Size, SHA256: signed.SHA256}
 		return signed, nil
-	case ok && was.Text == f.SHA256:
-		return File{Path: f.Path, Kept: true, Size: was.Size, SHA256: was.SHA256, ModTime: f.ModTime, Rank: f.Rank}, nil
-	case ok && !r.Unsigned:
-		return File{}, hint.Wrap(fmt.Errorf("%s is signed, and there is no key to sign what it would say now", f.Path),
-			"set RESPIN_SIGNING_KEY, or publish it without a signature by --unsigned")
+	case !ok || r.Unsigned:
+		delete(s.Signed, f.Path)
+		return f, nil
+	case was.Text == f.SHA256:
+		f.Size, f.SHA256 = was.Size, was.SHA256
 	}
-	delete(s.Signed, f.Path)
+	f.Data, f.Kept = nil, true
 	return f, nil
 }
 

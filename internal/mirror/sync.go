@@ -106,6 +106,9 @@ func (j *Job) round(ctx context.Context, result *Result) (done bool, err error) 
 	if err != nil {
 		return false, err
 	}
+	if err := j.kept(ctx, files); err != nil {
+		return false, err
+	}
 	result.Files = len(files)
 	contents, pointers := split(files)
 	if _, err := j.bring(ctx, contents, result); err != nil {
@@ -137,6 +140,24 @@ func (j *Job) round(ctx context.Context, result *Result) (done bool, err error) 
 	result.Waiting = len(j.state.Removals)
 	_, alone, err = j.save(ctx)
 	return alone, err
+}
+
+// kept checks that the signed files are there that this run cannot sign.
+func (j *Job) kept(ctx context.Context, files []File) error {
+	for _, f := range files {
+		if !f.Kept || f.Rank == data {
+			continue
+		}
+		text, err := j.Destination.Read(ctx, f.Path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if generated(f.Path, text, f.ModTime, f.Rank).SHA256 != f.SHA256 {
+			return hint.Wrap(fmt.Errorf("%s is signed, and there is no key to sign what it would say now", f.Path),
+				"set RESPIN_SIGNING_KEY, or publish it without a signature by --unsigned")
+		}
+	}
+	return nil
 }
 
 // missing are those of some files that the destination does not have as they should be.
