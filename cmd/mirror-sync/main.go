@@ -54,7 +54,7 @@ func run(ctx context.Context, env *cli.Env) error {
 		return err
 	}
 	job := &mirror.Job{
-		Destination: d, Release: &mirror.Release{URL: o.url}, Delete: o.delete, Checksum: o.checksum, Grace: o.grace, Now: time.Now(), Report: env.Report,
+		Destination: d, Release: &mirror.Release{URL: o.url, Unsigned: o.unsigned}, Delete: o.delete, Checksum: o.checksum, Grace: o.grace, Now: time.Now(), Report: env.Report,
 	}
 	if o.tree != "" {
 		err = o.mirror(ctx, env, job)

@@ -46,7 +46,6 @@ func (o *options) publish(ctx context.Context, env *cli.Env, job *mirror.Job) er
 		}
 		job.Release.Key = key
 	}
-	job.Release.Unsigned = o.unsigned
 	manifests, errs := o.collect(ctx, env, job)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -56,7 +55,7 @@ func (o *options) publish(ctx context.Context, env *cli.Env, job *mirror.Job) er
 	}
 	done, err := o.do(ctx, env, job, "")
 	errs = append(errs, err)
-	if done && !o.check && !o.dryRun && len(job.State().Signed) == 0 {
+	if done && !o.check && !o.dryRun && !job.State().AllSigned() {
 		env.Report.Printf("the CHECKSUM files are not signed: RESPIN_SIGNING_KEY is not set")
 	}
 	for n, m := range manifests {

@@ -121,6 +121,9 @@ func TestKeyless(t *testing.T) {
 	j := job(t, open(t, dir), image(t, "cloud", "1", "a"))
 	j.Release.Key = key
 	run(t, j)
+	if !j.State().AllSigned() {
+		t.Error("with a key a CHECKSUM file is not signed")
+	}
 	sums := filepath.Join(dir, "releases/43/Cloud/x86_64/images/Cloud-43-x86_64-CHECKSUM")
 	signed, err := os.ReadFile(sums)
 	if err != nil {
@@ -166,7 +169,22 @@ func TestKeyless(t *testing.T) {
 	if got, err := os.ReadFile(sums); err != nil || !bytes.HasPrefix(got, []byte("# ")) {
 		t.Errorf("%v, %.40q", err, got)
 	}
+	if j.State().AllSigned() {
+		t.Error("without a key a CHECKSUM file is signed")
+	}
 	keyless("unsigned", nil)
+
+	// One version has a signature, and the next has none.
+	j = job(t, open(t, dir), image(t, "cloud", "2", "b"))
+	j.Release.Key = key
+	run(t, j)
+	next := image(t, "cloud", "1", "c")
+	next.Image.Version = "44"
+	j = job(t, open(t, dir), next)
+	run(t, j)
+	if len(j.State().Signed) != 1 || j.State().AllSigned() {
+		t.Errorf("a version without a signature beside one with: %+v", j.State().Signed)
+	}
 }
 
 // The stream's file tells container disks and containers from each other.

@@ -52,6 +52,12 @@ type Signed struct {
 	SHA256 string `json:"sha256"`
 }
 
+// AllSigned reports whether every CHECKSUM file has a signature.
+func (s *State) AllSigned() bool {
+	folders, _ := group(s.Images, func(i Image) string { return folder(i.Image) })
+	return len(s.Signed) == len(folders)
+}
+
 // An Object is what a bucket was given.
 type Object struct {
 	Size    int64  `json:"size"`
