@@ -35,8 +35,12 @@ type Reader struct {
 // image's manifest.json, as in "img-smoke < out/IMAGE/manifest.json", the image's
 // folder is the file's.
 func NewReader(r io.Reader, name string) *Reader {
+	return newReader(r, name, home(r))
+}
+
+func newReader(r io.Reader, name, folder string) *Reader {
 	in := &limited{r: r}
-	return &Reader{name: name, folder: home(r), in: in, dec: json.NewDecoder(in)}
+	return &Reader{name: name, folder: folder, in: in, dec: json.NewDecoder(in)}
 }
 
 // home is the folder of a manifest.json that is being read, relative to the
@@ -111,8 +115,7 @@ func Open(path string) (*Manifest, error) {
 		return nil, err
 	}
 	defer f.Close()
-	r := NewReader(f, path)
-	r.folder = filepath.Dir(path)
+	r := newReader(f, path, filepath.Dir(path))
 	m, err := r.Read()
 	if err == io.EOF {
 		return nil, fmt.Errorf("reading %s: it is empty", path)

@@ -53,6 +53,9 @@ func (j *Job) plan(ctx context.Context) ([]File, error) {
 	if j.IsTree {
 		return j.Tree, j.extra(ctx)
 	}
+	if j.Release.URL != "" {
+		j.state.URL = j.Release.URL
+	}
 	j.state.publish(j.Images, j.Now)
 	return j.Release.Files(j.state)
 }

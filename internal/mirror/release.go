@@ -81,9 +81,6 @@ func (r *Release) Image(m *manifest.Manifest, formats []string) (Image, error) {
 
 // Files returns the whole tree of a state: data and pointers.
 func (r *Release) Files(s *State) ([]File, error) {
-	if r.URL != "" {
-		s.URL = r.URL
-	}
 	files := map[string]File{}
 	for _, i := range s.Images {
 		for _, f := range i.Files {

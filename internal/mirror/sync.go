@@ -152,7 +152,11 @@ func (j *Job) kept(ctx context.Context, files []File) error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if generated(f.Path, text, f.ModTime, f.Rank).SHA256 != f.SHA256 {
+		sum, _, err := digest(bytes.NewReader(text))
+		if err != nil {
+			return err
+		}
+		if sum != f.SHA256 {
 			return hint.Wrap(fmt.Errorf("%s is signed, and there is no key to sign what it would say now", f.Path),
 				"set RESPIN_SIGNING_KEY, or publish it without a signature by --unsigned")
 		}
